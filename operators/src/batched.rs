@@ -1,0 +1,378 @@
+//! The shell of every operator that works batch by batch: it waits for a batch to close, hands
+//! the operator all of it at once, and plumbs what any stateful operator needs.
+//!
+//! ```text
+//!   input ──▶ ┌──────────────┐ ──▶ output
+//!   ticks ──▶ │ BatchOperator│ ──▶ tap: what changed in the state (for checkpoints)
+//! restore ──▶ └──────────────┘ ──▶ sizes: how large the state is
+//! ```
+//!
+//! Why it is correct: input is kept by time until the frontiers of all inputs have passed that
+//! time, so the operator sees each batch complete, once, and in order; it can only write at the
+//! time of the batch that it is closing, since the shell holds that capability and no other.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use timely::Container;
+use timely::container::NoopBuilder;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::{Stream, StreamVec};
+use timely::progress::frontier::MutableAntichain;
+
+use crate::{Diff, Epoch, Record, Tick};
+
+/// The batch that an operator is asked to close.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<T> {
+    /// Its time.
+    pub time: T,
+    /// Its tick, if the operator is attached to the ticks.
+    pub tick: Option<Tick>,
+}
+
+impl<T: Epoch> Batch<T> {
+    /// The tick, for an operator that can't work without.
+    ///
+    /// # Panics
+    ///
+    /// If the operator is not attached to the ticks.
+    pub fn tick_or_panic(&self) -> Tick {
+        self.tick.unwrap_or_else(|| {
+            panic!("batch {:?} has no tick: attach the operator to the ticks", self.time)
+        })
+    }
+}
+
+/// How large an operator's state is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct StateSize {
+    /// The number of keys, or of rows where there is no key.
+    pub keys: u64,
+    /// The bytes taken.
+    pub bytes: u64,
+    /// The number of keys changed in the last batch.
+    pub updated: u64,
+}
+
+/// An operator as it is written: a function of its state and of one closed batch.
+///
+/// Input and output are timely containers, so that one trait serves operators on streams
+/// ([`Chunks`](crate::Chunks)) and on tables (vectors of differences).
+pub trait BatchOperator<T: Epoch>: 'static {
+    /// The messages of the input.
+    type Input: Container;
+    /// The messages of the output.
+    type Output: Container + Clone;
+    /// A row of the state, as a checkpoint saves it: the latest row of a key counts.
+    type Saved: Record;
+
+    /// Takes all input of a batch, gives its output, and records what changed in the state.
+    ///
+    /// Called in the order of batches; for every tick, if the operator is attached to the ticks,
+    /// else for batches that have input.
+    fn close(
+        &mut self,
+        batch: Batch<T>,
+        input: Vec<Self::Input>,
+        output: &mut Output<'_, Self::Output>,
+        tap: &mut Tap<Self::Saved>,
+    );
+
+    /// Takes back rows that the tap gave in an earlier run, oldest first, before any batch.
+    fn restore(&mut self, saved: Vec<Self::Saved>);
+
+    /// Gives what the output holds once everything is restored, so that whatever is derived from
+    /// it can be rebuilt. Nothing, for an operator whose output does not accumulate.
+    ///
+    /// The batch's tick is that of the last batch that the restored rows contain.
+    fn contents(&mut self, batch: Batch<T>, output: &mut Output<'_, Self::Output>) {
+        let _ = (batch, output);
+    }
+
+    /// How large the state is.
+    fn size(&self) -> StateSize {
+        StateSize::default()
+    }
+}
+
+/// Where an operator's output goes.
+pub struct Output<'a, C> {
+    give: &'a mut dyn FnMut(&mut C),
+}
+
+impl<'a, C> Output<'a, C> {
+    /// An output that hands every message to `give`: for driving an operator by hand.
+    pub fn new(give: &'a mut dyn FnMut(&mut C)) -> Self {
+        Output { give }
+    }
+
+    /// Sends a message.
+    pub fn give(&mut self, mut container: C) {
+        (self.give)(&mut container);
+    }
+}
+
+/// Collects differences of one batch and sends them in messages of a good size.
+pub struct Differences<'a, 'b, T, D> {
+    output: &'a mut Output<'b, Vec<(D, T, Diff)>>,
+    time: T,
+    pending: Vec<(D, T, Diff)>,
+}
+
+/// Differences leave in messages of this many bytes or so: small enough for the cache, large
+/// enough that a message's own cost disappears.
+const MESSAGE_BYTES: usize = 1 << 15;
+
+impl<'a, 'b, T: Epoch, D> Differences<'a, 'b, T, D> {
+    /// Differences at `time`.
+    pub fn new(output: &'a mut Output<'b, Vec<(D, T, Diff)>>, time: T) -> Self {
+        Differences { output, time, pending: Vec::new() }
+    }
+
+    /// A row came `diff` times (went, if negative).
+    #[inline]
+    pub fn push(&mut self, row: D, diff: Diff) {
+        self.push_at(row, self.time, diff);
+    }
+
+    /// The same at a time of its own, which must not lie before that of the message.
+    #[inline]
+    pub fn push_at(&mut self, row: D, time: T, diff: Diff) {
+        if self.pending.capacity() == 0 {
+            self.pending.reserve_exact(Self::capacity());
+        }
+        self.pending.push((row, time, diff));
+        if self.pending.len() >= Self::capacity() {
+            self.output.give(std::mem::take(&mut self.pending));
+        }
+    }
+
+    fn capacity() -> usize {
+        (MESSAGE_BYTES / size_of::<(D, T, Diff)>()).max(1)
+    }
+}
+
+impl<T, D> Drop for Differences<'_, '_, T, D> {
+    fn drop(&mut self) {
+        if !self.pending.is_empty() {
+            self.output.give(std::mem::take(&mut self.pending));
+        }
+    }
+}
+
+/// What changed in an operator's state, if somebody wants to know.
+#[derive(Debug)]
+pub struct Tap<S> {
+    rows: Option<Vec<S>>,
+}
+
+impl<S> Tap<S> {
+    /// A tap that is open, or that costs nothing.
+    pub fn new(open: bool) -> Self {
+        Tap { rows: open.then(Vec::new) }
+    }
+
+    /// Whether anybody listens.
+    pub fn is_open(&self) -> bool {
+        self.rows.is_some()
+    }
+
+    /// Records a row, which is made only if the tap is open.
+    #[inline]
+    pub fn record(&mut self, row: impl FnOnce() -> S) {
+        if let Some(rows) = &mut self.rows {
+            rows.push(row());
+        }
+    }
+
+    /// What was recorded since the last call.
+    pub fn take(&mut self) -> Vec<S> {
+        self.rows.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+}
+
+/// How an operator is built into a dataflow.
+pub struct Attachment<'s, T: Epoch, S> {
+    /// Its name, as timely's logs and the size reports show it.
+    pub name: String,
+    /// The ticks, for an operator that acts on batches without input.
+    pub ticks: Option<StreamVec<'s, T, Tick>>,
+    /// The contents to start from.
+    pub restore: Option<Restore<'s, T, S>>,
+    /// Whether changes of the state are wanted.
+    pub tapped: bool,
+}
+
+impl<'s, T: Epoch, S> Attachment<'s, T, S> {
+    /// An operator with a name and nothing attached.
+    pub fn named(name: impl Into<String>) -> Self {
+        Attachment { name: name.into(), ticks: None, restore: None, tapped: false }
+    }
+
+    /// Attaches the ticks.
+    pub fn on_ticks(mut self, ticks: StreamVec<'s, T, Tick>) -> Self {
+        self.ticks = Some(ticks);
+        self
+    }
+}
+
+/// The contents that an operator starts from.
+pub struct Restore<'s, T: Epoch, S> {
+    /// Rows of its state, oldest first, all at the minimal time; no batch is closed before this
+    /// stream has moved on.
+    pub rows: StreamVec<'s, T, S>,
+    /// The tick of the last batch that the rows contain.
+    pub as_of: Tick,
+}
+
+/// The streams that come out of an attached operator.
+pub struct Attached<'s, T: Epoch, C, S> {
+    /// The output.
+    pub output: Stream<'s, T, C>,
+    /// What changed in the state, if the operator is tapped.
+    pub tap: Option<StreamVec<'s, T, S>>,
+    /// The size of the state after each closed batch.
+    pub sizes: StreamVec<'s, T, StateSize>,
+}
+
+struct Pending<T: Epoch, C> {
+    /// The right to write at this time: to the output, the sizes, and the tap.
+    capabilities: Vec<Capability<T>>,
+    input: Vec<C>,
+    tick: Option<Tick>,
+}
+
+/// Builds `operator` into the dataflow of `input`.
+///
+/// ```
+/// use tidegate_operators::batched::{Attachment, Batch, BatchOperator, Output, Tap, attach};
+/// use timely::dataflow::operators::{Inspect, ToStream};
+///
+/// /// The number of rows of each batch.
+/// struct CountRows;
+/// impl BatchOperator<u64> for CountRows {
+///     type Input = Vec<String>;
+///     type Output = Vec<usize>;
+///     type Saved = ();
+///     fn close(
+///         &mut self,
+///         _batch: Batch<u64>,
+///         input: Vec<Vec<String>>,
+///         output: &mut Output<'_, Vec<usize>>,
+///         _tap: &mut Tap<()>,
+///     ) {
+///         output.give(vec![input.iter().map(Vec::len).sum()]);
+///     }
+///     fn restore(&mut self, _saved: Vec<()>) {}
+/// }
+///
+/// timely::example(|scope| {
+///     let rows = ["a", "b", "c"].map(str::to_owned).to_stream(scope);
+///     attach(rows, CountRows, Attachment::named("count rows"))
+///         .output
+///         .inspect(|count| assert_eq!(*count, 3));
+/// });
+/// ```
+pub fn attach<'s, T, O>(
+    input: Stream<'s, T, O::Input>,
+    mut operator: O,
+    attachment: Attachment<'s, T, O::Saved>,
+) -> Attached<'s, T, O::Output, O::Saved>
+where
+    T: Epoch,
+    O: BatchOperator<T>,
+{
+    let mut builder = OperatorBuilder::new(attachment.name, input.scope());
+    let mut input = builder.new_input(input, Pipeline);
+    let mut ticks = attachment.ticks.map(|ticks| builder.new_input(ticks, Pipeline));
+    let as_of = attachment.restore.as_ref().map(|restore| restore.as_of);
+    let mut restore = attachment.restore.map(|restore| builder.new_input(restore.rows, Pipeline));
+    let restore_port = 1 + usize::from(ticks.is_some());
+
+    let (output, output_stream) = builder.new_output();
+    let mut output = OutputBuilder::<T, NoopBuilder<O::Output>>::from(output);
+    let (sizes, sizes_stream) = builder.new_output();
+    let mut sizes = OutputBuilder::<T, NoopBuilder<Vec<StateSize>>>::from(sizes);
+    let (mut tap_port, tap_stream) = if attachment.tapped {
+        let (port, stream) = builder.new_output();
+        (Some(OutputBuilder::<T, NoopBuilder<Vec<O::Saved>>>::from(port)), Some(stream))
+    } else {
+        (None, None)
+    };
+    let ports = 2 + usize::from(tap_port.is_some());
+
+    builder.build(move |mut initial| {
+        let mut tap = Tap::new(tap_port.is_some());
+        let mut pending: BTreeMap<T, Pending<T, O::Input>> = BTreeMap::new();
+        // The right to write the restored contents, for as long as they may still come.
+        initial.truncate(1);
+        let mut restoring = if restore.is_some() { initial.pop() } else { None };
+        drop(initial);
+
+        move |frontiers: &[MutableAntichain<T>]| {
+            let mut output = output.activate();
+            let mut sizes = sizes.activate();
+
+            input.for_each(|time, data| {
+                let batch = pending.entry(*time.time()).or_insert_with(|| Pending {
+                    capabilities: (0..ports).map(|port| time.retain(port)).collect(),
+                    input: Vec::new(),
+                    tick: None,
+                });
+                batch.input.push(std::mem::take(data));
+            });
+            if let Some(ticks) = &mut ticks {
+                ticks.for_each(|time, data| {
+                    for tick in data.drain(..) {
+                        let batch = pending.entry(*time.time()).or_insert_with(|| Pending {
+                            capabilities: (0..ports).map(|port| time.retain(port)).collect(),
+                            input: Vec::new(),
+                            tick: None,
+                        });
+                        batch.tick = Some(tick);
+                    }
+                });
+            }
+            if let Some(restore) = &mut restore {
+                restore.for_each(|_, rows| operator.restore(std::mem::take(rows)));
+                let complete = !frontiers[restore_port].less_equal(&T::minimum());
+                if complete && let Some(capability) = restoring.take() {
+                    let mut session = output.session_with_builder(&capability);
+                    let mut give = |container: &mut O::Output| session.give_container(container);
+                    let restored = Batch { time: T::minimum(), tick: as_of };
+                    operator.contents(restored, &mut Output { give: &mut give });
+                }
+            }
+
+            while let Some(first) = pending.first_entry() {
+                if frontiers.iter().any(|frontier| frontier.less_equal(first.key())) {
+                    break;
+                }
+                let (time, batch) = first.remove_entry();
+                {
+                    let mut session = output.session_with_builder(&batch.capabilities[0]);
+                    let mut give = |container: &mut O::Output| session.give_container(container);
+                    let closing = Batch { time, tick: batch.tick };
+                    operator.close(closing, batch.input, &mut Output { give: &mut give }, &mut tap);
+                }
+                sizes
+                    .session_with_builder(&batch.capabilities[1])
+                    .give_container(&mut vec![operator.size()]);
+                if let Some(port) = &mut tap_port {
+                    let mut rows = tap.take();
+                    if !rows.is_empty() {
+                        port.activate()
+                            .session_with_builder(&batch.capabilities[2])
+                            .give_container(&mut rows);
+                    }
+                }
+            }
+        }
+    });
+
+    Attached { output: output_stream, tap: tap_stream, sizes: sizes_stream }
+}

@@ -1,0 +1,321 @@
+//! Combining before the exchange: each worker folds a batch's records by key before anything is
+//! shipped or indexed (Spark's map-side combine).
+
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+use timely::container::NoopBuilder;
+use timely::dataflow::Stream;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Operator;
+
+use crate::ship::{Packer, Parcel, deliver};
+use crate::{Aggregate, Chunks, Diff, Epoch, Peers, Record, Tag, stable_hash};
+
+/// Values of a key put together: the key, how many records (fewer than 0 if more went than came),
+/// and their accumulator.
+pub type Tally<K, A> = (K, i64, A);
+
+/// How often it is asked whether combining pays: once in so many records.
+const SAMPLE: usize = 4096;
+/// It does not pay if at least this share of a sample's records brought a new key.
+const DISTINCT_SHARE: f64 = 0.8;
+/// Then so many records go by uncombined before it is tried again.
+const PASS_BY: usize = 31 * SAMPLE;
+/// The table is emptied at this many keys, so that it stays in the cache.
+const KEYS_MAX: usize = 1 << 16;
+/// Tallies leave in messages of this many bytes or so.
+const MESSAGE_BYTES: usize = 1 << 15;
+
+/// What is to be combined: a record's key, its value, and how often it came.
+pub trait Keyed<D>: Clone + 'static {
+    /// The key.
+    type Key: Record;
+    /// The value.
+    type Value;
+
+    /// Takes a record apart.
+    fn split(&self, record: D) -> (Self::Key, Self::Value, Diff);
+}
+
+/// Records that are pairs: the key and the value.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Pairs;
+
+impl<K: Record, V> Keyed<(K, V)> for Pairs {
+    type Key = K;
+    type Value = V;
+
+    #[inline(always)]
+    fn split(&self, (key, value): (K, V)) -> (K, V, Diff) {
+        (key, value, 1)
+    }
+}
+
+/// Records that are keys themselves, as when values are counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Whole;
+
+impl<D: Record> Keyed<D> for Whole {
+    type Key = D;
+    type Value = ();
+
+    #[inline(always)]
+    fn split(&self, record: D) -> (D, (), Diff) {
+        (record, (), 1)
+    }
+}
+
+/// Records that all share one key, as when a stream is counted or reduced as a whole.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Everything;
+
+impl<D> Keyed<D> for Everything {
+    type Key = ();
+    type Value = D;
+
+    #[inline(always)]
+    fn split(&self, record: D) -> ((), D, Diff) {
+        ((), record, 1)
+    }
+}
+
+/// Records that are differences of a table: the row is taken apart by the inner rule.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Signed<S>(pub S);
+
+impl<D, S: Keyed<D>> Keyed<(D, Diff)> for Signed<S> {
+    type Key = S::Key;
+    type Value = S::Value;
+
+    #[inline(always)]
+    fn split(&self, (record, diff): (D, Diff)) -> (S::Key, S::Value, Diff) {
+        let (key, value, times) = self.0.split(record);
+        (key, value, times * diff)
+    }
+}
+
+/// Tallies under construction: one per key.
+pub struct Combiner<K, A> {
+    table: HashTable<Tally<K, A>>,
+}
+
+impl<K: Record, A> Default for Combiner<K, A> {
+    fn default() -> Self {
+        Combiner { table: HashTable::new() }
+    }
+}
+
+impl<K: Record, A> Combiner<K, A> {
+    /// The number of keys.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Whether there is no key.
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    /// Adds a tally, merging it with the one that its key may have.
+    #[inline]
+    pub fn add(&mut self, key: K, records: i64, acc: A, merge: impl FnOnce(&mut A, A)) {
+        let hash = stable_hash(&key);
+        match self.table.entry(hash, |other| other.0 == key, |other| stable_hash(&other.0)) {
+            Entry::Occupied(mut tally) => {
+                let tally = tally.get_mut();
+                tally.1 += records;
+                merge(&mut tally.2, acc);
+            }
+            Entry::Vacant(free) => {
+                free.insert((key, records, acc));
+            }
+        }
+    }
+
+    /// Takes the tallies out, in no particular order.
+    pub fn drain(&mut self) -> impl Iterator<Item = Tally<K, A>> + '_ {
+        self.table.drain()
+    }
+}
+
+/// The accumulator of a value that came `times` times (went, if negative).
+fn repeated<V, A>(aggregate: &A, value: V, times: Diff) -> A::Acc
+where
+    V: Clone,
+    A: Aggregate<V>,
+{
+    let one = aggregate.lift(value);
+    let mut acc = one.clone();
+    for _ in 1..times.unsigned_abs() {
+        aggregate.merge(&mut acc, one.clone());
+    }
+    if times < 0 {
+        // Nothing less twice the accumulator, plus it once.
+        let mut negative = acc.clone();
+        aggregate.unmerge(&mut negative, acc.clone());
+        aggregate.unmerge(&mut negative, acc);
+        return negative;
+    }
+    acc
+}
+
+/// Folds records by key into tallies and brings each to the worker that owns its key.
+///
+/// What lies ready is combined and sent on at once; nothing waits for the batch to close. Where
+/// nearly every record has its own key, combining costs and does nothing: it is tried on the first
+/// few thousand records of each message, and left out for the rest.
+pub fn combine<'s, T, D, S, A>(
+    stream: Stream<'s, T, Chunks<D>>,
+    peers: &Peers,
+    name: &str,
+    split: S,
+    aggregate: A,
+) -> Stream<'s, T, Chunks<Tally<S::Key, A::Acc>>>
+where
+    T: Epoch,
+    D: Clone + 'static,
+    S: Keyed<D, Value: Clone>,
+    A: Aggregate<S::Value>,
+{
+    let mut fold = Fold::new(split, aggregate);
+    let name_here = format!("Combine: {name}");
+    if peers.count() == 1 {
+        return stream.unary::<NoopBuilder<_>, _, _, _>(Pipeline, &name_here, move |_, _| {
+            move |input, output| {
+                input.for_each_time(|time, messages| {
+                    let mut session = output.session_with_builder(&time);
+                    let mut out = Vec::new();
+                    let mut give = |tallies: &mut Vec<_>| {
+                        session.give_container(&mut Chunks::loose(std::mem::take(tallies)));
+                    };
+                    for chunks in messages {
+                        fold.fold(std::mem::take(chunks).into_rows(), &mut |tally| {
+                            push(&mut out, tally, &mut give);
+                        });
+                    }
+                    fold.flush(&mut |tally| push(&mut out, tally, &mut give));
+                    if !out.is_empty() {
+                        give(&mut out);
+                    }
+                });
+            }
+        });
+    }
+
+    let packer: Packer<Tally<S::Key, A::Acc>> = Packer::new(peers);
+    let owners = peers.clone();
+    let mut pieces: Vec<Vec<Tally<S::Key, A::Acc>>> =
+        (0..peers.count()).map(|_| Vec::new()).collect();
+    let parcels =
+        stream.unary::<NoopBuilder<Parcel<_>>, _, _, _>(Pipeline, &name_here, move |_, _| {
+            move |input, output| {
+                input.for_each_time(|time, messages| {
+                    let mut session = output.session_with_builder(&time);
+                    let mut give = |to: usize, tallies: &mut Vec<_>| {
+                        let chunks = Chunks::of(Tag::default(), std::mem::take(tallies));
+                        session.give_container(&mut packer.pack(to, chunks));
+                    };
+                    let mut place = |tally: Tally<S::Key, A::Acc>| {
+                        let to = owners.owner_of_key(&tally.0);
+                        push(&mut pieces[to], tally, &mut |tallies| give(to, tallies));
+                    };
+                    for chunks in messages {
+                        fold.fold(std::mem::take(chunks).into_rows(), &mut place);
+                    }
+                    fold.flush(&mut place);
+                    for (to, tallies) in pieces.iter_mut().enumerate() {
+                        if !tallies.is_empty() {
+                            give(to, tallies);
+                        }
+                    }
+                });
+            }
+        });
+    deliver(parcels, peers, name)
+}
+
+fn push<X>(out: &mut Vec<X>, item: X, give: &mut impl FnMut(&mut Vec<X>)) {
+    let capacity = (MESSAGE_BYTES / size_of::<X>().max(1)).max(1);
+    if out.capacity() == 0 {
+        out.reserve_exact(capacity);
+    }
+    out.push(item);
+    if out.len() >= capacity {
+        give(out);
+    }
+}
+
+/// The combining itself, and when to leave it.
+struct Fold<D, S: Keyed<D>, A: Aggregate<S::Value>> {
+    split: S,
+    aggregate: A,
+    combiner: Combiner<S::Key, A::Acc>,
+    /// Records of the current sample, and how many keys the table held when it began.
+    sampled: usize,
+    keys_before: usize,
+    /// Records that are still to go by uncombined.
+    pass_by: usize,
+}
+
+impl<D, S, A> Fold<D, S, A>
+where
+    S: Keyed<D, Value: Clone>,
+    A: Aggregate<S::Value>,
+{
+    fn new(split: S, aggregate: A) -> Self {
+        let combiner = Combiner::default();
+        Fold { split, aggregate, combiner, sampled: 0, keys_before: 0, pass_by: 0 }
+    }
+
+    fn fold(&mut self, rows: Vec<D>, out: &mut impl FnMut(Tally<S::Key, A::Acc>)) {
+        let mut rows = rows.into_iter();
+        loop {
+            let passing = self.pass_by.min(rows.len());
+            self.pass_by -= passing;
+            for row in rows.by_ref().take(passing) {
+                out(self.lift(row));
+            }
+            let combining = (SAMPLE - self.sampled).min(rows.len());
+            if combining == 0 {
+                return;
+            }
+            self.sampled += combining;
+            for row in rows.by_ref().take(combining) {
+                let (key, records, acc) = self.lift(row);
+                let aggregate = &self.aggregate;
+                self.combiner.add(key, records, acc, |acc, other| aggregate.merge(acc, other));
+            }
+            if self.sampled == SAMPLE {
+                self.judge(out);
+            }
+        }
+    }
+
+    fn judge(&mut self, out: &mut impl FnMut(Tally<S::Key, A::Acc>)) {
+        let new_keys = self.combiner.len() - self.keys_before;
+        if new_keys as f64 >= DISTINCT_SHARE * SAMPLE as f64 {
+            self.pass_by = PASS_BY;
+        }
+        if self.combiner.len() >= KEYS_MAX {
+            self.combiner.drain().for_each(out);
+        }
+        self.sampled = 0;
+        self.keys_before = self.combiner.len();
+    }
+
+    #[inline(always)]
+    fn lift(&self, row: D) -> Tally<S::Key, A::Acc> {
+        let (key, value, times) = self.split.split(row);
+        let acc = match times {
+            1 => self.aggregate.lift(value),
+            _ => repeated(&self.aggregate, value, times),
+        };
+        (key, times as i64, acc)
+    }
+
+    fn flush(&mut self, out: &mut impl FnMut(Tally<S::Key, A::Acc>)) {
+        self.combiner.drain().for_each(out);
+        self.sampled = 0;
+        self.keys_before = 0;
+    }
+}

@@ -1,0 +1,191 @@
+//! Full contents per batch: the rows of a window, and the snapshots of a table.
+
+use std::collections::BTreeMap;
+
+use crate::batched::{Batch, BatchOperator, Output, StateSize, Tap};
+use crate::differences::Change;
+use crate::window::{Due, Ring};
+use crate::{Chunks, Epoch, Record, WindowRule, heap_bytes};
+
+/// All rows of the window, at each slide: what Spark's `window` gives, and what an aggregate that
+/// is recomputed from scratch starts from.
+///
+/// Kept: every row, for the length of the window. A batch at which the window slides costs all of
+/// them.
+pub struct WindowRows<D> {
+    rule: Option<WindowRule>,
+    ring: Ring<Vec<Chunks<D>>>,
+    size: StateSize,
+}
+
+impl<D> WindowRows<D> {
+    /// A sliding window; without a rule, a window that nothing ever leaves.
+    pub fn new(rule: Option<WindowRule>) -> Self {
+        WindowRows { rule, ring: Ring::default(), size: StateSize::default() }
+    }
+}
+
+/// When the panes of a window that nothing leaves would go: never.
+const NEVER: u64 = u64::MAX;
+
+impl<D: Record> WindowRows<D> {
+    fn advance(&mut self, batch: &Batch<impl Epoch>) {
+        let size = &mut self.size;
+        self.ring.advance(&batch.tick_or_panic(), |due| match due {
+            Due::Enter(_) => {}
+            Due::Exit(pane) | Due::Missed(pane) => {
+                for chunks in &pane.content {
+                    size.keys -= chunks.len() as u64;
+                    size.bytes -= bytes_of(chunks.rows());
+                }
+            }
+        });
+    }
+
+    fn slides_at(&self, batch: &Batch<impl Epoch>) -> bool {
+        let slide = self.rule.map_or(1, |rule| rule.slide());
+        batch.tick_or_panic().covers_multiple_of(slide)
+    }
+
+    fn give(&self, output: &mut Output<'_, Chunks<D>>) {
+        for pane in self.ring.inside() {
+            pane.content.iter().for_each(|chunks| output.give(chunks.clone()));
+        }
+    }
+}
+
+impl<T: Epoch, D: Record> BatchOperator<T> for WindowRows<D> {
+    type Input = Chunks<D>;
+    type Output = Chunks<D>;
+    /// When it comes, when it goes, and the row with its place in the stream's order.
+    type Saved = (u64, u64, (crate::Tag, D));
+
+    fn close(
+        &mut self,
+        batch: Batch<T>,
+        input: Vec<Self::Input>,
+        output: &mut Output<'_, Self::Output>,
+        tap: &mut Tap<Self::Saved>,
+    ) {
+        let id = batch.tick_or_panic().id;
+        let pane = match self.rule {
+            Some(rule) => self.ring.pane(rule, id),
+            None => Some(self.ring.waiting_pane(id, NEVER)),
+        };
+        self.size.updated = 0;
+        if let Some(pane) = pane {
+            for chunks in input {
+                self.size.updated += chunks.len() as u64;
+                self.size.bytes += bytes_of(chunks.rows());
+                for (tag, rows) in chunks.iter() {
+                    for row in rows {
+                        tap.record(|| (pane.enter, pane.exit, (tag, row.clone())));
+                    }
+                }
+                pane.content.push(chunks);
+            }
+            self.size.keys += self.size.updated;
+        }
+        self.advance(&batch);
+        if self.slides_at(&batch) {
+            self.give(output);
+        }
+    }
+
+    fn restore(&mut self, saved: Vec<Self::Saved>) {
+        for (enter, exit, (tag, row)) in saved {
+            self.size.keys += 1;
+            self.size.bytes += bytes_of(std::slice::from_ref(&row));
+            let pane = self.ring.waiting_pane(enter, exit);
+            if pane.content.is_empty() {
+                pane.content.push(Chunks::new());
+            }
+            pane.content[0].push(tag, [row]);
+        }
+    }
+
+    fn contents(&mut self, batch: Batch<T>, _output: &mut Output<'_, Self::Output>) {
+        self.advance(&batch);
+    }
+
+    fn size(&self) -> StateSize {
+        self.size
+    }
+}
+
+fn bytes_of<D: Record>(rows: &[D]) -> u64 {
+    (size_of_val(rows) + rows.iter().map(|row| heap_bytes(row)).sum::<usize>()) as u64
+}
+
+/// The contents of a table at each batch in which it has an output: Spark's complete mode.
+///
+/// Kept: the table. A batch with an output costs all of it.
+pub struct Snapshots<D> {
+    slide: u64,
+    rows: BTreeMap<D, i64>,
+    heap_bytes: usize,
+    updated: u64,
+}
+
+impl<D: Record> Snapshots<D> {
+    /// A snapshot at each batch that covers a multiple of `slide`.
+    pub fn new(slide: u64) -> Self {
+        Snapshots { slide, rows: BTreeMap::new(), heap_bytes: 0, updated: 0 }
+    }
+
+    fn apply(&mut self, input: Vec<Chunks<Change<D>>>) {
+        use std::collections::btree_map::Entry;
+        self.updated = 0;
+        for (row, diff) in input.into_iter().flat_map(Chunks::into_rows) {
+            self.updated += 1;
+            match self.rows.entry(row) {
+                Entry::Vacant(free) => {
+                    self.heap_bytes += heap_bytes(free.key());
+                    free.insert(diff as i64);
+                }
+                Entry::Occupied(mut times) => {
+                    *times.get_mut() += diff as i64;
+                    if *times.get() == 0 {
+                        self.heap_bytes -= heap_bytes(times.key());
+                        times.remove();
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl<T: Epoch, D: Record> BatchOperator<T> for Snapshots<D> {
+    type Input = Chunks<Change<D>>;
+    type Output = Chunks<D>;
+    /// Derived from what makes the table: rebuilt, not saved.
+    type Saved = ();
+
+    fn close(
+        &mut self,
+        batch: Batch<T>,
+        input: Vec<Self::Input>,
+        output: &mut Output<'_, Self::Output>,
+        _tap: &mut Tap<()>,
+    ) {
+        self.apply(input);
+        // Restored contents come at a time without a tick.
+        if batch.tick.is_some_and(|tick| tick.covers_multiple_of(self.slide)) {
+            let rows = self.rows.iter().flat_map(|(row, times)| {
+                std::iter::repeat_n(row, usize::try_from(*times).unwrap_or(0))
+            });
+            output.give(Chunks::loose(rows.cloned().collect()));
+        }
+    }
+
+    fn restore(&mut self, _saved: Vec<()>) {}
+
+    fn size(&self) -> StateSize {
+        let slot = size_of::<D>() + size_of::<i64>();
+        StateSize {
+            keys: self.rows.len() as u64,
+            bytes: (self.heap_bytes + self.rows.len() * slot) as u64,
+            updated: self.updated,
+        }
+    }
+}

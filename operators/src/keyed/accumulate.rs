@@ -1,0 +1,145 @@
+//! The running aggregate of each key, in a hash index.
+
+use std::marker::PhantomData;
+
+use crate::batched::{Batch, BatchOperator, Differences, Output, StateSize, Tap};
+use crate::combine::Tally;
+use crate::index::{Index, Rule};
+use crate::{Aggregate, Chunks, Diff, Epoch, Record};
+
+/// What becomes of a key whose last record has gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Departed {
+    /// It goes too: a row exists if and only if its number of records is not zero.
+    #[default]
+    Drop,
+    /// It stays, with what its accumulator has become: what Spark's windows with an inverse
+    /// function do. State then grows with every key ever seen.
+    Keep,
+}
+
+/// Adds tallies up by key; its output is the table of results, as differences.
+///
+/// Tallies may be negative if the aggregate subtracts, so that this is what follows a window as
+/// well as a stream or a table. Kept: for each key its number of records and its accumulator. A
+/// batch costs its own tallies, whatever the number of keys.
+pub struct Accumulate<K, V, A>
+where
+    K: Record,
+    V: 'static,
+    A: Aggregate<V>,
+{
+    index: Index<K, Tallying<V, A>>,
+    updated: u64,
+}
+
+impl<K, V, A> Accumulate<K, V, A>
+where
+    K: Record,
+    A: Aggregate<V>,
+{
+    /// An operator that knows no key yet.
+    pub fn new(aggregate: A, departed: Departed) -> Self {
+        let index = Index::new(Tallying { aggregate, departed, values: PhantomData });
+        Accumulate { index, updated: 0 }
+    }
+}
+
+struct Tallying<V, A> {
+    aggregate: A,
+    departed: Departed,
+    values: PhantomData<fn(V)>,
+}
+
+impl<V, A: Aggregate<V>> Rule for Tallying<V, A> {
+    type State = (i64, A::Acc);
+    type Change = (i64, A::Acc);
+    type View = A::Out;
+
+    #[inline]
+    fn first(&self, change: (i64, A::Acc)) -> (i64, A::Acc) {
+        change
+    }
+
+    #[inline]
+    fn apply(&self, state: &mut (i64, A::Acc), (records, acc): (i64, A::Acc)) {
+        state.0 += records;
+        self.aggregate.merge(&mut state.1, acc);
+    }
+
+    #[inline]
+    fn view(&self, (records, acc): &(i64, A::Acc)) -> Option<A::Out> {
+        let there = *records != 0 || self.departed == Departed::Keep;
+        there.then(|| self.aggregate.finish(*records, acc))
+    }
+
+    #[inline]
+    fn is_absent(&self, state: &(i64, A::Acc)) -> bool {
+        state.0 == 0 && self.departed == Departed::Drop
+    }
+}
+
+impl<T, K, V, A> BatchOperator<T> for Accumulate<K, V, A>
+where
+    T: Epoch,
+    K: Record,
+    V: 'static,
+    A: Aggregate<V>,
+{
+    type Input = Chunks<Tally<K, A::Acc>>;
+    type Output = Vec<((K, A::Out), T, Diff)>;
+    /// A key with its records and accumulator; `None` once it is gone.
+    type Saved = (K, Option<(i64, A::Acc)>);
+
+    fn close(
+        &mut self,
+        batch: Batch<T>,
+        input: Vec<Self::Input>,
+        output: &mut Output<'_, Self::Output>,
+        tap: &mut Tap<Self::Saved>,
+    ) {
+        let mut differences = Differences::new(output, batch.time);
+        let mut updated = 0;
+        let tallies = input.into_iter().flat_map(Chunks::into_rows);
+        let changes = tallies.map(|(key, records, acc)| (key, (records, acc)));
+        self.index.apply(changes, |changed| {
+            updated += 1;
+            tap.record(|| (changed.key.clone(), changed.state.cloned()));
+            if changed.before != changed.after {
+                if let Some(before) = changed.before {
+                    differences.push((changed.key.clone(), before), -1);
+                }
+                if let Some(after) = changed.after {
+                    differences.push((changed.key.clone(), after), 1);
+                }
+            }
+        });
+        self.updated = updated;
+    }
+
+    fn restore(&mut self, saved: Vec<Self::Saved>) {
+        for (key, state) in saved {
+            match state {
+                Some(state) => self.index.insert(key, state),
+                None => drop(self.index.remove(&key)),
+            }
+        }
+    }
+
+    fn contents(&mut self, batch: Batch<T>, output: &mut Output<'_, Self::Output>) {
+        let mut differences = Differences::new(output, batch.time);
+        for (key, state) in self.index.iter() {
+            if let Some(view) = self.index.rule().view(state) {
+                differences.push((key.clone(), view), 1);
+            }
+        }
+    }
+
+    fn size(&self) -> StateSize {
+        StateSize {
+            keys: self.index.len() as u64,
+            bytes: self.index.bytes() as u64,
+            updated: self.updated,
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Aggregates of one batch: nothing is kept from one batch to the next.
+
+use std::marker::PhantomData;
+
+use crate::batched::{Batch, BatchOperator, Output, Tap};
+use crate::combine::{Combiner, Tally};
+use crate::{Aggregate, Chunks, Epoch, Record, order};
+
+/// The aggregate of each key of a batch: one row for each key that the batch has.
+pub struct FoldByKey<K, V, A: Aggregate<V>> {
+    aggregate: A,
+    combiner: Combiner<K, A::Acc>,
+    values: PhantomData<fn(V)>,
+}
+
+impl<K: Record, V, A: Aggregate<V>> FoldByKey<K, V, A> {
+    /// Folds by `aggregate`.
+    pub fn new(aggregate: A) -> Self {
+        FoldByKey { aggregate, combiner: Combiner::default(), values: PhantomData }
+    }
+}
+
+impl<T, K, V, A> BatchOperator<T> for FoldByKey<K, V, A>
+where
+    T: Epoch,
+    K: Record,
+    V: 'static,
+    A: Aggregate<V>,
+{
+    type Input = Chunks<Tally<K, A::Acc>>;
+    type Output = Chunks<(K, A::Out)>;
+    type Saved = ();
+
+    fn close(
+        &mut self,
+        _batch: Batch<T>,
+        input: Vec<Self::Input>,
+        output: &mut Output<'_, Self::Output>,
+        _tap: &mut Tap<()>,
+    ) {
+        for (key, records, acc) in input.into_iter().flat_map(Chunks::into_rows) {
+            self.combiner.add(key, records, acc, |acc, other| self.aggregate.merge(acc, other));
+        }
+        let rows = self.combiner.drain().map(|(key, records, acc)| {
+            let out = self.aggregate.finish(records, &acc);
+            (key, out)
+        });
+        output.give(Chunks::loose(rows.collect()));
+    }
+
+    fn restore(&mut self, _saved: Vec<()>) {}
+}
+
+/// The aggregate of a whole batch: one row, on the worker that owns the empty key.
+///
+/// A batch without records gives `of_nothing`, if there is such a thing (a count of 0), else no
+/// row.
+pub struct FoldTotal<V, A: Aggregate<V>> {
+    aggregate: A,
+    of_nothing: Option<A::Out>,
+    is_owner: bool,
+    values: PhantomData<fn(V)>,
+}
+
+impl<V, A: Aggregate<V>> FoldTotal<V, A> {
+    /// Folds by `aggregate`; `is_owner` says whether this worker owns the empty key.
+    pub fn new(aggregate: A, of_nothing: Option<A::Out>, is_owner: bool) -> Self {
+        FoldTotal { aggregate, of_nothing, is_owner, values: PhantomData }
+    }
+}
+
+impl<T, V, A> BatchOperator<T> for FoldTotal<V, A>
+where
+    T: Epoch,
+    V: 'static,
+    A: Aggregate<V>,
+{
+    type Input = Chunks<Tally<(), A::Acc>>;
+    type Output = Chunks<A::Out>;
+    type Saved = ();
+
+    fn close(
+        &mut self,
+        _batch: Batch<T>,
+        input: Vec<Self::Input>,
+        output: &mut Output<'_, Self::Output>,
+        _tap: &mut Tap<()>,
+    ) {
+        let mut tallies = input.into_iter().flat_map(Chunks::into_rows);
+        let total = tallies.next().map(|((), mut records, mut acc)| {
+            for ((), more, other) in tallies {
+                records += more;
+                self.aggregate.merge(&mut acc, other);
+            }
+            self.aggregate.finish(records, &acc)
+        });
+        if self.is_owner
+            && let Some(row) = total.or_else(|| self.of_nothing.clone())
+        {
+            output.give(Chunks::loose(vec![row]));
+        }
+    }
+
+    fn restore(&mut self, _saved: Vec<()>) {}
+}
+
+/// Folds the values of each key in the order of the stream, for functions that are associative
+/// but not commutative; what follows sees tallies as if they had been combined.
+pub struct FoldInOrder<V, A> {
+    aggregate: A,
+    values: PhantomData<fn(V)>,
+}
+
+impl<V, A: Aggregate<V>> FoldInOrder<V, A> {
+    /// Folds by `aggregate`.
+    pub fn new(aggregate: A) -> Self {
+        FoldInOrder { aggregate, values: PhantomData }
+    }
+}
+
+impl<V, A: Aggregate<V>> FoldInOrder<V, A> {
+    /// A batch operator over pairs with keys of type `K`.
+    pub fn by_key<K: Record>(self) -> FoldPairsInOrder<K, V, A> {
+        FoldPairsInOrder { fold: self, keys: PhantomData }
+    }
+}
+
+/// [`FoldInOrder`], for one type of key.
+pub struct FoldPairsInOrder<K, V, A> {
+    fold: FoldInOrder<V, A>,
+    keys: PhantomData<fn(K)>,
+}
+
+impl<T, K, V, A> BatchOperator<T> for FoldPairsInOrder<K, V, A>
+where
+    T: Epoch,
+    K: Record,
+    V: Record,
+    A: Aggregate<V>,
+{
+    type Input = Chunks<(K, V)>;
+    type Output = Chunks<Tally<K, A::Acc>>;
+    type Saved = ();
+
+    fn close(
+        &mut self,
+        _batch: Batch<T>,
+        input: Vec<Self::Input>,
+        output: &mut Output<'_, Self::Output>,
+        _tap: &mut Tap<()>,
+    ) {
+        let aggregate = &self.fold.aggregate;
+        let mut combiner: Combiner<K, A::Acc> = Combiner::default();
+        for (key, value) in order::in_stream_order(input) {
+            combiner.add(key, 1, aggregate.lift(value), |acc, other| aggregate.merge(acc, other));
+        }
+        output.give(Chunks::loose(combiner.drain().collect()));
+    }
+
+    fn restore(&mut self, _saved: Vec<()>) {}
+}

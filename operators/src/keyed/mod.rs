@@ -1,0 +1,23 @@
+//! The keyed operators: each a [`BatchOperator`](crate::batched::BatchOperator) to be attached
+//! behind [`combine`](crate::combine::combine) or [`ship`](crate::ship::ship), which bring all of
+//! a key to one worker.
+
+mod accumulate;
+mod arranged;
+mod fold;
+mod group;
+mod multisets;
+mod slide;
+mod slide_rows;
+mod slide_merge;
+mod update_state;
+
+pub use accumulate::{Accumulate, Departed};
+pub use arranged::{accumulate_arranged, reduce_arranged};
+pub use fold::{FoldByKey, FoldInOrder, FoldTotal};
+pub use group::GroupByKey;
+pub use multisets::Multisets;
+pub use slide::Slide;
+pub use slide_rows::SlideRows;
+pub use slide_merge::SlideMerge;
+pub use update_state::{Update, UpdateState};
