@@ -1,1 +1,73 @@
-//! x
+//! Tidegate: micro-batch stream processing on timely and differential dataflow.
+//!
+//! Records come in from Kafka, files or sockets; each micro-batch is one timely epoch; keyed and
+//! windowed state is maintained *incrementally* across workers and processes; and the output of a
+//! batch leaves when the frontier has passed it: the gate opens when the tide has gone out.
+//!
+//! ```
+//! use tidegate::sink::Memory;
+//! use tidegate::source::Generator;
+//! use tidegate::{Config, DStream, Span, Table, Trigger};
+//!
+//! fn busy_words(lines: DStream<'_, String>) -> Table<'_, (String, i64)> {
+//!     lines
+//!         .flat_map(|line: String| line.split(' ').map(str::to_owned).collect::<Vec<_>>())
+//!         .window(Span::batches(3), Span::batches(1))
+//!         .count_by_value()
+//!         .filter(|(_word, count)| *count >= 100)
+//! }
+//!
+//! let words = Memory::new();
+//! let sink = words.clone();
+//! let config = Config::new("busy words")
+//!     .workers(2)
+//!     .trigger(Trigger::AvailableNow)
+//!     .records_per_partition_max(500);
+//! let summary = tidegate::run(config, move |ctx| {
+//!     let lines = ctx.source(Generator::lines(1).records(2_000));
+//!     busy_words(lines).snapshots().sink(sink.clone());
+//! })?;
+//! assert_eq!((summary.rows_in, summary.batches), (2_000, 4));
+//! assert!(words.rows_of(4).iter().any(|(word, _)| word == "the"));
+//! # Ok::<(), tidegate::RunError>(())
+//! ```
+//!
+//! # Where things are
+//!
+//! - [`run`] and [`start`] run a program, [`Local`] moves one by hand, [`Config`] says how.
+//! - [`DStream`] is a stream of batches, [`Windowed`] a stream with a rule that says when records
+//!   go again, [`Table`] a collection maintained across batches.
+//! - [`source`] and [`sink`] are where records come from and go to, and the traits for one's own.
+//! - [`metrics`] tells of batches, [`plan`] of the offsets they cover.
+//! - `tidegate_operators` has the operators themselves, for bare timely and differential.
+
+mod batch;
+mod config;
+mod context;
+#[doc(hidden)]
+pub mod doc;
+mod dstream;
+mod engine;
+pub mod error;
+pub mod metrics;
+pub mod plan;
+pub mod sink;
+pub mod source;
+mod table;
+mod windowed;
+
+pub use batch::{BatchId, ChunkStream, Collection, Diff, RowStream, Tick};
+pub use config::{Cluster, Config, Secret, Strategy, Trigger};
+pub use context::Context;
+pub use dstream::{DStream, Span};
+pub use engine::{Job, Local, ManualClock, run, start};
+pub use error::RunError;
+pub use metrics::Summary;
+pub use ordered_float::OrderedFloat;
+pub use table::{Change, Table};
+pub use tidegate_operators as operators;
+pub use tidegate_operators::keyed::{Departed, Update};
+pub use tidegate_operators::{
+    Aggregate, Count, Max, Mean, Min, Record, Reduce, ReduceInverse, Sum,
+};
+pub use windowed::Windowed;

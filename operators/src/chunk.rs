@@ -109,6 +109,11 @@ impl<D> Chunks<D> {
         self.rows.len()
     }
 
+    /// Whether there is no chunk, not even an empty one.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
     /// Whether there is no row; there may be chunks, each empty.
     pub fn has_no_rows(&self) -> bool {
         self.rows.is_empty()

@@ -189,3 +189,68 @@ impl<T: Epoch, D: Record> BatchOperator<T> for Snapshots<D> {
         }
     }
 }
+
+/// The differences between the contents of a table at one output and at the next.
+///
+/// Kept: the contents. A batch with an output costs all of them. Equal rows must have been shipped
+/// to one worker.
+pub struct ContentsChanges<D> {
+    slide: u64,
+    rows: BTreeMap<D, i64>,
+    size: StateSize,
+}
+
+impl<D: Record> ContentsChanges<D> {
+    /// Contents come in each batch that covers a multiple of `slide`.
+    pub fn new(slide: u64) -> Self {
+        ContentsChanges { slide, rows: BTreeMap::new(), size: StateSize::default() }
+    }
+}
+
+impl<T: Epoch, D: Record> BatchOperator<T> for ContentsChanges<D> {
+    type Input = Chunks<D>;
+    type Output = Chunks<Change<D>>;
+    /// Derived from what makes the table: rebuilt, not saved.
+    type Saved = ();
+
+    fn close(
+        &mut self,
+        batch: Batch<T>,
+        input: Vec<Self::Input>,
+        output: &mut Output<'_, Self::Output>,
+        _tap: &mut Tap<()>,
+    ) {
+        if !batch.tick.is_some_and(|tick| tick.covers_multiple_of(self.slide)) {
+            return;
+        }
+        let mut next: BTreeMap<D, i64> = BTreeMap::new();
+        for row in input.into_iter().flat_map(Chunks::into_rows) {
+            *next.entry(row).or_default() += 1;
+        }
+        let mut changes: Vec<Change<D>> = Vec::new();
+        for (row, times) in &next {
+            let before = self.rows.remove(row).unwrap_or(0);
+            if before != *times {
+                changes.push((row.clone(), (times - before) as isize));
+            }
+        }
+        let gone = std::mem::take(&mut self.rows).into_iter();
+        changes.extend(gone.map(|(row, times)| (row, -times as isize)));
+        let owned: usize = next.keys().map(heap_bytes).sum();
+        self.size = StateSize {
+            keys: next.len() as u64,
+            bytes: (owned + next.len() * size_of::<(D, i64)>()) as u64,
+            updated: changes.len() as u64,
+        };
+        self.rows = next;
+        if !changes.is_empty() {
+            output.give(Chunks::loose(changes));
+        }
+    }
+
+    fn restore(&mut self, _saved: Vec<()>) {}
+
+    fn size(&self) -> StateSize {
+        self.size
+    }
+}

@@ -64,6 +64,24 @@ pub fn by_batch<'s, T: Epoch, D: Clone + 'static>(
     })
 }
 
+/// The rows of a stream as a collection from which nothing ever goes.
+pub fn arriving<'s, T: Epoch, D: Clone + 'static>(
+    rows: Stream<'s, T, Chunks<D>>,
+) -> VecCollection<'s, T, D, Diff> {
+    rows.unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Arriving", |_, _| {
+        |input, output| {
+            input.for_each(|time, chunks| {
+                let rows = std::mem::take(chunks).into_rows().into_iter();
+                let mut updates: Vec<_> = rows.map(|row| (row, *time.time(), 1)).collect();
+                if !updates.is_empty() {
+                    output.session_with_builder(&time).give_container(&mut updates);
+                }
+            });
+        }
+    })
+    .as_collection()
+}
+
 /// A collection again: every change at the time of its message.
 pub fn timed<'s, T: Epoch, D: Clone + 'static>(
     changes: Stream<'s, T, Chunks<Change<D>>>,

@@ -59,13 +59,15 @@ pub struct FoldTotal<V, A: Aggregate<V>> {
     aggregate: A,
     of_nothing: Option<A::Out>,
     is_owner: bool,
+    slide: u64,
     values: PhantomData<fn(V)>,
 }
 
 impl<V, A: Aggregate<V>> FoldTotal<V, A> {
-    /// Folds by `aggregate`; `is_owner` says whether this worker owns the empty key.
-    pub fn new(aggregate: A, of_nothing: Option<A::Out>, is_owner: bool) -> Self {
-        FoldTotal { aggregate, of_nothing, is_owner, values: PhantomData }
+    /// Folds by `aggregate` the batches that cover a multiple of `slide`; `is_owner` says whether
+    /// this worker owns the empty key.
+    pub fn new(aggregate: A, of_nothing: Option<A::Out>, is_owner: bool, slide: u64) -> Self {
+        FoldTotal { aggregate, of_nothing, is_owner, slide, values: PhantomData }
     }
 }
 
@@ -81,11 +83,14 @@ where
 
     fn close(
         &mut self,
-        _batch: Batch<T>,
+        batch: Batch<T>,
         input: Vec<Self::Input>,
         output: &mut Output<'_, Self::Output>,
         _tap: &mut Tap<()>,
     ) {
+        if !self.is_owner || !batch.tick_or_panic().covers_multiple_of(self.slide) {
+            return;
+        }
         let mut tallies = input.into_iter().flat_map(Chunks::into_rows);
         let total = tallies.next().map(|((), mut records, mut acc)| {
             for ((), more, other) in tallies {
@@ -94,9 +99,7 @@ where
             }
             self.aggregate.finish(records, &acc)
         });
-        if self.is_owner
-            && let Some(row) = total.or_else(|| self.of_nothing.clone())
-        {
+        if let Some(row) = total.or_else(|| self.of_nothing.clone()) {
             output.give(Chunks::loose(vec![row]));
         }
     }
@@ -106,32 +109,21 @@ where
 
 /// Folds the values of each key in the order of the stream, for functions that are associative
 /// but not commutative; what follows sees tallies as if they had been combined.
-pub struct FoldInOrder<V, A> {
+///
+/// Input must be shipped by key, tags and all.
+pub struct FoldInOrder<K, V, A> {
     aggregate: A,
-    values: PhantomData<fn(V)>,
+    pairs: PhantomData<fn(K, V)>,
 }
 
-impl<V, A: Aggregate<V>> FoldInOrder<V, A> {
+impl<K, V, A: Aggregate<V>> FoldInOrder<K, V, A> {
     /// Folds by `aggregate`.
     pub fn new(aggregate: A) -> Self {
-        FoldInOrder { aggregate, values: PhantomData }
+        FoldInOrder { aggregate, pairs: PhantomData }
     }
 }
 
-impl<V, A: Aggregate<V>> FoldInOrder<V, A> {
-    /// A batch operator over pairs with keys of type `K`.
-    pub fn by_key<K: Record>(self) -> FoldPairsInOrder<K, V, A> {
-        FoldPairsInOrder { fold: self, keys: PhantomData }
-    }
-}
-
-/// [`FoldInOrder`], for one type of key.
-pub struct FoldPairsInOrder<K, V, A> {
-    fold: FoldInOrder<V, A>,
-    keys: PhantomData<fn(K)>,
-}
-
-impl<T, K, V, A> BatchOperator<T> for FoldPairsInOrder<K, V, A>
+impl<T, K, V, A> BatchOperator<T> for FoldInOrder<K, V, A>
 where
     T: Epoch,
     K: Record,
@@ -149,7 +141,7 @@ where
         output: &mut Output<'_, Self::Output>,
         _tap: &mut Tap<()>,
     ) {
-        let aggregate = &self.fold.aggregate;
+        let aggregate = &self.aggregate;
         let mut combiner: Combiner<K, A::Acc> = Combiner::default();
         for (key, value) in order::in_stream_order(input) {
             combiner.add(key, 1, aggregate.lift(value), |acc, other| aggregate.merge(acc, other));

@@ -1,0 +1,186 @@
+//! What a program is given: the way to its sources.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use tidegate_operators::batched::{Attachment, BatchOperator, StateSize, attach};
+use tidegate_operators::{Peers, Record};
+use timely::ExchangeData;
+use timely::container::NoopBuilder;
+use timely::dataflow::channels::pact::{Exchange, Pipeline};
+use timely::dataflow::operators::{Operator, Probe};
+use timely::dataflow::{Scope, Stream};
+
+use crate::batch::{BatchId, ChunkStream, RowStream, Tick};
+use crate::config::Strategy;
+use crate::dstream::DStream;
+use crate::engine::build::Build;
+use crate::error::{BuildError, RunError};
+use crate::source::{DeadLetter, Source, SourceStreams};
+
+/// The beginning of a program: what a job is built from, on every worker alike.
+///
+/// A program is a function of a context. It is run once to see what it declares, before anything
+/// is opened, and once on each worker to build the dataflow; it must do the same each time.
+#[derive(Clone, Copy)]
+pub struct Context<'s> {
+    scope: Scope<'s, BatchId>,
+    build: &'s Build<'s>,
+}
+
+/// What is said about the next stateful operator of a stream.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Options {
+    pub(crate) uid: Option<String>,
+    pub(crate) strategy: Option<Strategy>,
+    pub(crate) ordered: bool,
+}
+
+impl Options {
+    /// The options of an operator that is a part of the one they were given for.
+    pub(crate) fn for_part(&self, part: &str) -> Options {
+        Options { uid: self.uid.as_ref().map(|uid| format!("{uid}-{part}")), ..self.clone() }
+    }
+}
+
+impl<'s> Context<'s> {
+    pub(crate) fn new(scope: Scope<'s, BatchId>, build: &'s Build<'s>) -> Self {
+        Context { scope, build }
+    }
+
+    /// A stream of a source's records.
+    ///
+    /// ```
+    /// use tidegate::sink::Memory;
+    /// use tidegate::source::Generator;
+    /// use tidegate::{Config, Trigger};
+    ///
+    /// let output = Memory::new();
+    /// let sink = output.clone();
+    /// let config = Config::new("count").trigger(Trigger::AvailableNow);
+    /// let summary = tidegate::run(config, move |ctx| {
+    ///     ctx.source(Generator::uniform_keys(10, 7).records(1000)).count().sink(sink.clone());
+    /// })
+    /// .unwrap();
+    /// assert_eq!(summary.rows_in, 1000);
+    /// assert_eq!(output.rows().concat().iter().sum::<i64>(), 1000);
+    /// ```
+    pub fn source<S: Source>(self, source: S) -> DStream<'s, S::Item> {
+        self.source_with_dead_letters(source).0
+    }
+
+    /// A stream of a source's records, and one of those that can't be decoded.
+    pub fn source_with_dead_letters<S: Source>(
+        self,
+        source: S,
+    ) -> (DStream<'s, S::Item>, DStream<'s, DeadLetter>) {
+        let SourceStreams { rows, dead } = self.build.source(self, source);
+        (DStream::from_source(self, rows), DStream::from_source(self, dead))
+    }
+
+    /// Makes a stream of a timely stream of chunks, whose tags say in which order the rows are.
+    pub fn dstream<D: Record>(self, chunks: ChunkStream<'s, D>) -> DStream<'s, D> {
+        DStream::from_source(self, chunks)
+    }
+
+    /// The timely scope, for operators of one's own.
+    pub fn scope(self) -> Scope<'s, BatchId> {
+        self.scope
+    }
+
+    /// The workers of the job, and who owns which key.
+    pub fn peers(self) -> &'s Peers {
+        &self.build.peers
+    }
+
+    /// The ticks, as a timely stream: one row for each batch, on every worker.
+    pub fn ticks(self) -> RowStream<'s, Tick> {
+        self.build.ticks.clone()
+    }
+
+    /// Holds a batch until the stream has completed it: for programs whose output is a timely
+    /// operator of their own.
+    pub fn complete_with<C: timely::Container + Clone>(self, stream: Stream<'s, BatchId, C>) {
+        self.build.count_output();
+        stream.probe_with(&self.build.done);
+    }
+
+    pub(crate) fn build(self) -> &'s Build<'s> {
+        self.build
+    }
+
+    /// Notes what is wrong with the program; it will not run.
+    pub(crate) fn reject(self, error: BuildError) {
+        self.build.errors.borrow_mut().push(error);
+    }
+
+    pub(crate) fn strategy(self, options: &Options) -> Strategy {
+        options.strategy.unwrap_or(self.build.config.strategy)
+    }
+
+    /// Builds a stateful operator, with a name of its own by which its state is found again.
+    pub(crate) fn attach<O: BatchOperator<BatchId>>(
+        self,
+        kind: &str,
+        options: &Options,
+        input: Stream<'s, BatchId, O::Input>,
+        operator: O,
+    ) -> Stream<'s, BatchId, O::Output> {
+        let (number, uid) = self.build.name_operator(kind, options.uid.as_deref());
+        let attachment = Attachment::named(uid).on_ticks(self.ticks());
+        let attached = attach(input, operator, attachment);
+        self.report_sizes(number, attached.sizes);
+        attached.output
+    }
+
+    /// Sends the sizes of an operator's state to worker 0.
+    pub(crate) fn report_sizes(self, operator: u32, sizes: RowStream<'s, StateSize>) {
+        let (worker, collector) = (self.scope.index() as u32, Rc::clone(&self.build.collector));
+        let sizes = sizes.unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Size", move |_, _| {
+            move |input, output| {
+                input.for_each(|time, sizes| {
+                    let mut sized: Vec<(u32, StateSize)> =
+                        sizes.drain(..).map(|size| (worker, size)).collect();
+                    output.session_with_builder(&time).give_container(&mut sized);
+                });
+            }
+        });
+        self.gather(sizes, move |batch, (worker, size)| {
+            collector.borrow_mut().sized(batch, operator, worker, size);
+        });
+    }
+
+    /// Builds an operator that keeps nothing from one batch to the next.
+    pub(crate) fn attach_per_batch<O: BatchOperator<BatchId>>(
+        self,
+        name: &str,
+        input: Stream<'s, BatchId, O::Input>,
+        operator: O,
+    ) -> Stream<'s, BatchId, O::Output> {
+        attach(input, operator, Attachment::named(name).on_ticks(self.ticks())).output
+    }
+
+    /// Brings messages to worker 0; a batch is not done before its messages have arrived.
+    pub(crate) fn gather<R: ExchangeData + Clone>(
+        self,
+        messages: RowStream<'s, R>,
+        mut deposit: impl FnMut(BatchId, R) + 'static,
+    ) {
+        let pact = Exchange::new(|_: &R| 0);
+        messages
+            .unary::<NoopBuilder<Vec<()>>, _, _, _>(pact, "Gather", move |_, _| {
+                move |input, _output| {
+                    input.for_each(|time, messages| {
+                        messages.drain(..).for_each(|message| deposit(*time.time(), message));
+                    });
+                }
+            })
+            .probe_with(&self.build.done);
+    }
+
+    /// Ends the run from inside the build: a thread that can't be started, for instance.
+    pub(crate) fn abandon(self, error: RunError) {
+        let fatal: &RefCell<Option<RunError>> = &self.build.fatal;
+        fatal.borrow_mut().get_or_insert(error);
+    }
+}

@@ -1,0 +1,239 @@
+//! How two processes make sure of each other.
+//!
+//! The one that connects sends a greeting: who it is, whom it wants, and which job it runs. The
+//! other answers with a random challenge; the first proves with an HMAC over greeting and challenge
+//! that it knows the secret; the second gives its verdict, and its own proof. Everything has a fixed
+//! size, and nothing is believed before it is proved.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use super::door::Door;
+use super::link::{Links, PeerStream};
+use crate::config::Cluster;
+use crate::engine::control::Control;
+use crate::error::{ClusterError, RunError};
+
+const MAGIC: &[u8; 8] = b"TIDEGATE";
+const VERSION: u32 = 1;
+const GREETING: usize = 8 + 4 * 4 + 8 + NONCE;
+const NONCE: usize = 16;
+const PROOF: usize = 32;
+const REASON: usize = 160;
+
+/// How long one step of a handshake may take.
+pub(super) const STEP_MAX: Duration = Duration::from_secs(2);
+/// How long the other processes are waited for, unless configured otherwise.
+const JOIN_TIMEOUT: Duration = Duration::from_secs(60);
+const RETRY_EVERY: Duration = Duration::from_millis(100);
+
+/// What a process says of itself and of the job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Greeting {
+    pub(super) from: u32,
+    pub(super) to: u32,
+    pub(super) processes: u32,
+    pub(super) fingerprint: u64,
+    nonce: [u8; NONCE],
+}
+
+impl Greeting {
+    fn encode(&self) -> [u8; GREETING] {
+        let mut bytes = Vec::with_capacity(GREETING);
+        bytes.extend_from_slice(MAGIC);
+        for word in [VERSION, self.from, self.to, self.processes] {
+            bytes.extend_from_slice(&word.to_le_bytes());
+        }
+        bytes.extend_from_slice(&self.fingerprint.to_le_bytes());
+        bytes.extend_from_slice(&self.nonce);
+        bytes.try_into().expect("the parts add up")
+    }
+
+    fn decode(bytes: &[u8; GREETING]) -> Result<Self, &'static str> {
+        let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four"));
+        if bytes[..8] != MAGIC[..] {
+            return Err("it is no Tidegate process");
+        }
+        if word(8) != VERSION {
+            return Err("it speaks another version of the protocol: use one version everywhere");
+        }
+        Ok(Greeting {
+            from: word(12),
+            to: word(16),
+            processes: word(20),
+            fingerprint: u64::from_le_bytes(bytes[24..32].try_into().expect("eight")),
+            nonce: bytes[32..].try_into().expect("sixteen"),
+        })
+    }
+}
+
+/// What an answer is proved with.
+fn proof(secret: &[u8], role: &[u8], greeting: &[u8], challenge: &[u8]) -> Hmac<Sha256> {
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes keys of any length");
+    for part in [role, greeting, challenge] {
+        mac.update(part);
+    }
+    mac
+}
+
+fn nonce() -> io::Result<[u8; NONCE]> {
+    let mut bytes = [0; NONCE];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    Ok(bytes)
+}
+
+/// Lets a process in, or turns it away with a reason. Junk gets no answer at all.
+pub(super) fn receive(
+    socket: &mut TcpStream,
+    secret: &[u8],
+    admit: impl FnOnce(&Greeting) -> Result<(), String>,
+) -> Result<Greeting, String> {
+    let broken = |error: io::Error| format!("the handshake broke off: {error}");
+    socket
+        .set_nonblocking(false)
+        .and_then(|()| socket.set_read_timeout(Some(STEP_MAX)))
+        .and_then(|()| socket.set_write_timeout(Some(STEP_MAX)))
+        .map_err(broken)?;
+    let mut bytes = [0; GREETING];
+    socket.read_exact(&mut bytes).map_err(broken)?;
+    let greeting = Greeting::decode(&bytes)?;
+    let challenge = nonce().map_err(broken)?;
+    socket.write_all(&challenge).map_err(broken)?;
+    let mut proved = [0; PROOF];
+    socket.read_exact(&mut proved).map_err(broken)?;
+    let verdict = proof(secret, b"connect", &bytes, &challenge)
+        .verify_slice(&proved)
+        .map_err(|_| "it does not know the job's secret: give every process the same".to_owned())
+        .and_then(|()| admit(&greeting));
+    let own = proof(secret, b"accept", &bytes, &challenge).finalize().into_bytes();
+    let mut answer = [0; 1 + PROOF + REASON];
+    match &verdict {
+        Ok(()) => answer[1..1 + PROOF].copy_from_slice(&own),
+        Err(reason) => {
+            let text = &reason.as_bytes()[..reason.len().min(REASON)];
+            answer[0] = 1;
+            answer[1 + PROOF..][..text.len()].copy_from_slice(text);
+        }
+    }
+    socket.write_all(&answer).map_err(broken)?;
+    verdict.map(|()| greeting)
+}
+
+/// Why a process was not let in.
+enum Denied {
+    /// It may be tried again.
+    NotYet(io::Error),
+    Refused(String),
+}
+
+fn present(socket: &mut TcpStream, secret: &[u8], greeting: &Greeting) -> Result<(), Denied> {
+    let bytes = greeting.encode();
+    let mut challenge = [0; NONCE];
+    let mut answer = [0; 1 + PROOF + REASON];
+    let mut exchange = || -> io::Result<()> {
+        socket.set_read_timeout(Some(STEP_MAX))?;
+        socket.set_write_timeout(Some(STEP_MAX))?;
+        socket.write_all(&bytes)?;
+        socket.read_exact(&mut challenge)?;
+        socket.write_all(&proof(secret, b"connect", &bytes, &challenge).finalize().into_bytes())?;
+        socket.read_exact(&mut answer)
+    };
+    exchange().map_err(Denied::NotYet)?;
+    if answer[0] != 0 {
+        let text = String::from_utf8_lossy(&answer[1 + PROOF..]);
+        return Err(Denied::Refused(text.trim_end_matches('\0').to_owned()));
+    }
+    proof(secret, b"accept", &bytes, &challenge)
+        .verify_slice(&answer[1..1 + PROOF])
+        .map_err(|_| Denied::Refused("it does not know the job's secret itself".into()))
+}
+
+/// Connects this process with all others: it calls on those before it, and is called on by those
+/// behind it.
+pub(super) fn connect(
+    cluster: &Cluster,
+    fingerprint: u64,
+    control: &Arc<Control>,
+) -> Result<(Vec<Option<PeerStream>>, Links), RunError> {
+    let (own, processes) = (cluster.process, cluster.addresses.len());
+    let waited = cluster.join_timeout.unwrap_or(JOIN_TIMEOUT);
+    let deadline = Instant::now() + waited;
+    let door = Door::open(cluster, fingerprint)?;
+    let mut links = Links::default();
+    let mut streams: Vec<Option<PeerStream>> = (0..processes).map(|_| None).collect();
+    let take = |links: &mut Links, process: usize, socket: TcpStream| {
+        let address = cluster.addresses[process].clone();
+        links
+            .add(process, socket, control)
+            .map_err(|source| ClusterError::Handshake { process, address, source })
+    };
+    for process in 0..own {
+        let greeting = Greeting {
+            from: own as u32,
+            to: process as u32,
+            processes: processes as u32,
+            fingerprint,
+            nonce: [0; NONCE],
+        };
+        let socket = call(cluster, process, greeting, deadline, waited, control)?;
+        streams[process] = Some(take(&mut links, process, socket)?);
+    }
+    let mut missing = processes - own - 1;
+    while missing > 0 {
+        if control.is_stopping() || control.has_failed() {
+            return Err(RunError::Interrupted { signal: 0 });
+        }
+        let Some((process, socket)) = door.next(deadline) else {
+            if Instant::now() < deadline {
+                continue;
+            }
+            let process = (own + 1..processes)
+                .find(|process| streams[*process].is_none())
+                .expect("one is missing");
+            let address = cluster.addresses[process].clone();
+            return Err(ClusterError::Absent { process, address, waited }.into());
+        };
+        streams[process] = Some(take(&mut links, process, socket)?);
+        missing -= 1;
+    }
+    links.door = Some(door);
+    Ok((streams, links))
+}
+
+fn call(
+    cluster: &Cluster,
+    process: usize,
+    mut greeting: Greeting,
+    deadline: Instant,
+    waited: Duration,
+    control: &Control,
+) -> Result<TcpStream, RunError> {
+    let address = cluster.addresses[process].clone();
+    loop {
+        if control.is_stopping() || control.has_failed() {
+            return Err(RunError::Interrupted { signal: 0 });
+        }
+        let broken =
+            |source| ClusterError::Handshake { process, address: address.clone(), source };
+        greeting.nonce = nonce().map_err(broken)?;
+        if let Ok(mut socket) = TcpStream::connect(&address) {
+            match present(&mut socket, cluster.secret.expose(), &greeting) {
+                Ok(()) => return Ok(socket),
+                Err(Denied::Refused(reason)) => {
+                    return Err(ClusterError::Refused { process, address, reason }.into());
+                }
+                Err(Denied::NotYet(error)) => log::debug!("process {process}: {error}"),
+            }
+        }
+        if Instant::now() >= deadline {
+            return Err(ClusterError::Absent { process, address, waited }.into());
+        }
+        std::thread::sleep(RETRY_EVERY);
+    }
+}

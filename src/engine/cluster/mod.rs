@@ -1,0 +1,62 @@
+//! The processes of a job: how they find each other, and how each notices that another is gone.
+//!
+//! Timely's own start-up trusts whoever connects, prints, and waits for ever. So the sockets are
+//! made here, after a handshake in which both sides prove that they know the job's secret and run
+//! the same job; timely is given connections that carry heartbeats between its own bytes, and say
+//! goodbye before they close.
+
+mod door;
+mod handshake;
+mod link;
+
+use std::any::Any;
+use std::sync::Arc;
+
+use timely::communication::Hooks;
+use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
+use timely::communication::allocator::{AllocatorBuilder, ProcessBuilder};
+
+use super::control::Control;
+use crate::config::Config;
+use crate::error::{ClusterError, RunError};
+
+pub(super) use link::Links;
+
+/// What timely needs to start workers that talk to each other.
+pub(super) struct Joined {
+    pub(super) allocators: Vec<AllocatorBuilder>,
+    /// Kept until the workers are through; then it waits for the threads behind the sockets.
+    pub(super) guard: Box<dyn Any + Send>,
+    pub(super) links: Links,
+}
+
+/// Connects this process with the others, if there are any.
+pub(super) fn join(
+    config: &Config,
+    fingerprint: u64,
+    control: &Arc<Control>,
+) -> Result<Joined, RunError> {
+    let hooks = Hooks::default();
+    let local =
+        ProcessBuilder::new_typed_vector(config.workers, hooks.refill.clone(), hooks.spill.clone());
+    let Some(cluster) = config.cluster.as_ref().filter(|cluster| cluster.addresses.len() > 1)
+    else {
+        let allocators = local.into_iter().map(AllocatorBuilder::Process).collect();
+        return Ok(Joined { allocators, guard: Box::new(()), links: Links::default() });
+    };
+    let (streams, links) = handshake::connect(cluster, fingerprint, control)?;
+    let (builders, guard) = initialize_networking_from_sockets(
+        local,
+        streams,
+        cluster.process,
+        config.workers,
+        hooks,
+    )
+    .map_err(|source| ClusterError::Handshake {
+        process: cluster.process,
+        address: cluster.addresses[cluster.process].clone(),
+        source,
+    })?;
+    let allocators = builders.into_iter().map(AllocatorBuilder::Tcp).collect();
+    Ok(Joined { allocators, guard: Box::new(guard), links })
+}

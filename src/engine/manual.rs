@@ -1,0 +1,102 @@
+//! A clock that somebody else moves.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+use super::control::lock;
+use crate::batch::BatchId;
+use crate::metrics::BatchRecord;
+
+/// A batch clock that ticks when it is told to: for tests, and for whoever cuts batches by rules
+/// of their own. Clones are the same clock.
+///
+/// [`Local`](crate::Local) has one inside; use it on its own where a job is started by
+/// [`start`](crate::start).
+#[derive(Clone, Default)]
+pub struct ManualClock {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    requested: VecDeque<BatchId>,
+    newest: BatchId,
+    records: BTreeMap<BatchId, BatchRecord>,
+    completed: BatchId,
+    over: bool,
+    worker: Option<Thread>,
+}
+
+impl ManualClock {
+    /// A clock that has not ticked yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks for the next batch, without waiting for it, and gives its id. `skipped` ids before it
+    /// will be no batches, as under overload.
+    pub fn request(&self, skipped: u64) -> BatchId {
+        let mut state = lock(&self.shared.state);
+        state.newest += 1 + skipped;
+        let id = state.newest;
+        state.requested.push_back(id);
+        if let Some(worker) = &state.worker {
+            worker.unpark();
+        }
+        id
+    }
+
+    /// Waits until a batch is done: all sinks have confirmed it. `None`, if the job ended first or
+    /// `timeout` has passed.
+    pub fn wait(&self, batch: BatchId, timeout: Duration) -> Option<BatchRecord> {
+        let deadline = Instant::now() + timeout;
+        let mut state = lock(&self.shared.state);
+        while state.completed < batch && !state.over {
+            let left = deadline.checked_duration_since(Instant::now())?;
+            let waited = self.shared.changed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(std::sync::PoisonError::into_inner).0;
+        }
+        state.records.get(&batch).cloned()
+    }
+
+    /// The worker that looks at the clock, to be woken by it.
+    pub(super) fn attach(&self, worker: Thread) {
+        lock(&self.shared.state).worker = Some(worker);
+    }
+
+    pub(super) fn take_request(&self) -> Option<BatchId> {
+        lock(&self.shared.state).requested.pop_front()
+    }
+
+    pub(super) fn completed(&self, record: &BatchRecord) {
+        let mut state = lock(&self.shared.state);
+        state.completed = state.completed.max(record.batch);
+        state.records.insert(record.batch, record.clone());
+        // Whoever asks does so soon.
+        while state.records.len() > 1024 {
+            state.records.pop_first();
+        }
+        self.shared.changed.notify_all();
+    }
+
+    /// The job has ended: nobody need wait any more.
+    pub(super) fn over(&self) {
+        lock(&self.shared.state).over = true;
+        self.shared.changed.notify_all();
+    }
+}
+
+impl fmt::Debug for ManualClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ManualClock").field("newest", &lock(&self.shared.state).newest).finish()
+    }
+}

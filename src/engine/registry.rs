@@ -1,0 +1,178 @@
+//! Sources and sinks between their declaration in the dry run and their use on the workers.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use tidegate_operators::Record;
+
+use crate::config::{Config, Trigger};
+use crate::error::{RunError, SinkError, SourceError};
+use crate::sink::{Sink, Writer};
+use crate::source::{Opening, Partition, Reader, Source};
+
+/// What a program declares.
+#[derive(Default)]
+pub(crate) struct Declared {
+    pub(crate) sources: Vec<Box<dyn DeclaredSource>>,
+    pub(crate) sinks: Vec<Box<dyn DeclaredSink>>,
+}
+
+/// Readers and writers that have been opened, until their worker takes them.
+#[derive(Default)]
+pub(crate) struct Registry {
+    readers: HashMap<(usize, usize), Opened>,
+    writers: HashMap<(usize, usize), Vec<(usize, Box<dyn Any + Send>)>>,
+}
+
+struct Opened {
+    name: String,
+    partitions: Vec<Partition>,
+    reader: Box<dyn Any + Send>,
+}
+
+/// A reader with what it reads.
+pub(crate) struct OpenedReader<D> {
+    pub(crate) name: String,
+    pub(crate) partitions: Vec<Partition>,
+    pub(crate) reader: Box<dyn Reader<D>>,
+}
+
+impl Registry {
+    pub(crate) fn take_reader<D: 'static>(&mut self, source: usize, worker: usize) -> OpenedReader<D> {
+        let opened = self.readers.remove(&(source, worker)).unwrap_or_else(|| {
+            panic!(
+                "worker {worker} finds no reader of source {source}: the program declared other \
+                 sources in its first run; it must do the same each time"
+            )
+        });
+        let reader = opened.reader.downcast().unwrap_or_else(|_| {
+            panic!(
+                "source {source} had another type in the program's first run; it must do the same \
+                 each time"
+            )
+        });
+        OpenedReader { name: opened.name, partitions: opened.partitions, reader: *reader }
+    }
+
+    pub(crate) fn take_writers<D: 'static>(
+        &mut self,
+        sink: usize,
+        worker: usize,
+    ) -> Vec<(usize, Box<dyn Writer<D>>)> {
+        let writers = self.writers.remove(&(sink, worker)).unwrap_or_default();
+        let typed = |writer: Box<dyn Any + Send>| *writer.downcast().unwrap_or_else(|_| {
+            panic!(
+                "sink {sink} had another type in the program's first run; it must do the same each \
+                 time"
+            )
+        });
+        writers.into_iter().map(|(shard, writer)| (shard, typed(writer))).collect()
+    }
+}
+
+/// A source of any type.
+pub(crate) trait DeclaredSource: Send {
+    /// Opens what the workers of this process read.
+    fn open(
+        &mut self,
+        index: usize,
+        config: &Config,
+        local: &Range<usize>,
+        registry: &mut Registry,
+    ) -> Result<(), RunError>;
+}
+
+/// A sink of any type.
+pub(crate) trait DeclaredSink: Send {
+    /// Opens what the workers of this process write.
+    fn open(
+        &mut self,
+        index: usize,
+        peers: usize,
+        local: &Range<usize>,
+        registry: &mut Registry,
+    ) -> Result<(), RunError>;
+}
+
+pub(crate) struct SourceDeclaration<S> {
+    pub(crate) source: S,
+}
+
+impl<S: Source> DeclaredSource for SourceDeclaration<S> {
+    fn open(
+        &mut self,
+        index: usize,
+        config: &Config,
+        local: &Range<usize>,
+        registry: &mut Registry,
+    ) -> Result<(), RunError> {
+        let name = self.source.name();
+        let failed = |source: SourceError| RunError::Source {
+            name: name.clone(),
+            source,
+            started: false,
+        };
+        let partitions = self.source.partitions().map_err(failed)?;
+        let workers = config.peers();
+        for worker in local.clone() {
+            let assigned: Vec<Partition> = partitions
+                .iter()
+                .filter(|partition| self.source.worker_of(partition.id, index, workers) == worker)
+                .cloned()
+                .collect();
+            let opening = Opening {
+                worker,
+                workers,
+                source_index: index,
+                bounded: matches!(config.trigger, Trigger::AvailableNow),
+                fail_fast: config.fail_fast,
+                interval: (!matches!(config.trigger, Trigger::Continuous))
+                    .then_some(config.interval),
+            };
+            let reader = self.source.open(&assigned, &opening).map_err(failed)?;
+            let opened =
+                Opened { name: name.clone(), partitions: assigned, reader: Box::new(reader) };
+            registry.readers.insert((index, worker), opened);
+        }
+        Ok(())
+    }
+}
+
+pub(crate) struct SinkDeclaration<D, S> {
+    sink: S,
+    rows: PhantomData<fn(D)>,
+}
+
+impl<D, S> SinkDeclaration<D, S> {
+    pub(crate) fn new(sink: S) -> Self {
+        SinkDeclaration { sink, rows: PhantomData }
+    }
+}
+
+impl<D: Record, S: Sink<D>> DeclaredSink for SinkDeclaration<D, S> {
+    fn open(
+        &mut self,
+        index: usize,
+        peers: usize,
+        local: &Range<usize>,
+        registry: &mut Registry,
+    ) -> Result<(), RunError> {
+        for shard in 0..self.sink.shards() {
+            let worker = shard % peers;
+            if !local.contains(&worker) {
+                continue;
+            }
+            let name = self.sink.name();
+            let writer = self.sink.open(shard).map_err(|source: SinkError| RunError::Sink {
+                name,
+                batch: None,
+                source,
+            })?;
+            let writers = registry.writers.entry((index, worker)).or_default();
+            writers.push((shard, Box::new(writer)));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,288 @@
+//! One worker: it builds the dataflow, and then turns its loop until the job is over.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tidegate_operators::{Peers, Tick};
+use timely::communication::Allocator;
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::operators::probe::Handle;
+use timely::dataflow::operators::vec::Broadcast;
+use timely::dataflow::InputHandle;
+use timely::dataflow::operators::{Input, Inspect, Probe};
+use timely::worker::Worker;
+
+use super::build::{Build, Names, Phase};
+use super::conductor::{Conductor, Step};
+use super::control::Control;
+use super::registry::Registry;
+use super::watchdog::Pulse;
+use crate::Trigger;
+use crate::batch::BatchId;
+use crate::config::Config;
+use crate::context::Context;
+use crate::error::RunError;
+use crate::metrics::{Collector, Reporter, Summary};
+use crate::plan::{self, Plan};
+use crate::source::Acknowledge;
+
+/// A user's program.
+pub(super) type Program = dyn Fn(Context<'_>) + Send + Sync;
+
+/// What all workers of a process are given.
+pub(super) struct Shared {
+    pub(super) config: Arc<Config>,
+    pub(super) control: Arc<Control>,
+    pub(super) program: Box<Program>,
+    pub(super) registry: Arc<Mutex<Registry>>,
+    pub(super) names: Names,
+    pub(super) pulses: Vec<Arc<Pulse>>,
+}
+
+/// How long a worker parks at most when nothing is due: so often it looks at flags that nobody
+/// woke it for.
+const PARK_MAX: Duration = Duration::from_millis(100);
+
+type Ticks = InputHandle<BatchId, CapacityContainerBuilder<Vec<Tick>>>;
+
+/// A built dataflow, as the loop needs it.
+struct Built {
+    ticks: Ticks,
+    done: Handle<BatchId>,
+    acknowledge: Vec<Rc<dyn Acknowledge>>,
+    collector: Rc<RefCell<Collector>>,
+}
+
+/// Runs a worker until the job is over. Worker 0 has the summary.
+pub(super) fn run(allocator: Allocator, shared: &Shared) -> Result<Option<Summary>, RunError> {
+    let Shared { config, control, pulses, .. } = shared;
+    control.register_worker();
+    let mut worker_config = timely::WorkerConfig::default();
+    // Arrangements are compacted as the frontier moves, idle ones too.
+    let compact = differential_dataflow::Config::default().idle_merge_effort(Some(1000));
+    differential_dataflow::configure(&mut worker_config, &compact);
+    let mut worker = Worker::new(worker_config, allocator, Some(Instant::now()));
+    let index = worker.index();
+    let local = index % config.workers;
+    if config.pin_workers {
+        super::pin::pin_to_core(local);
+    }
+    let built = build(&mut worker, shared)?;
+    let stop = stop_everywhere(&mut worker, config, control);
+    let mut turner = Turner::new(shared, built, index, stop);
+    let pulse = &pulses[local];
+    loop {
+        if control.has_failed() {
+            pulse.end();
+            return Ok(None);
+        }
+        let wait = turner.turn();
+        pulse.turn();
+        let more = worker.step_or_park(Some(wait.min(PARK_MAX)));
+        pulse.stepped();
+        if !more {
+            break;
+        }
+    }
+    pulse.end();
+    Ok(turner.finish())
+}
+
+/// Builds the dataflow.
+fn build(worker: &mut Worker, shared: &Shared) -> Result<Built, RunError> {
+    let Shared { config, control, program, registry, names, .. } = shared;
+    let index = worker.index();
+    let is_first = index == 0;
+    let listeners = if is_first { config.listeners.clone() } else { Vec::new() };
+    let by_wall_clock = Conductor::is_by_wall_clock(config);
+    let mut collector = Collector::new(Reporter::start(listeners)?, by_wall_clock);
+    collector.name(&names.sources, &names.sinks, &names.operators);
+    let collector = Rc::new(RefCell::new(collector));
+
+    worker.dataflow_named::<BatchId, _, _>(&config.name, |scope| {
+        let (tick_input, ticks) = scope.new_input::<Vec<Tick>>();
+        let ticks = ticks.broadcast();
+        let cuts = Rc::default();
+        let reported = plan::report(ticks.clone(), Rc::clone(&cuts));
+        let desk = Rc::clone(&collector);
+        let plan = Plan {
+            log: config.plan_log.clone(),
+            control: Arc::clone(control),
+            planned: Box::new(move |row| desk.borrow_mut().planned(row)),
+        };
+        let plan = plan::build(reported, ticks.clone(), plan)?;
+        let done = Handle::new();
+        // A batch is not done before its ticks and its plan are.
+        ticks.clone().probe_with(&done);
+        plan.clone().probe_with(&done);
+        let build = Build {
+            ticks,
+            plan,
+            config: Arc::clone(config),
+            control: Arc::clone(control),
+            peers: Peers::new(index, config.peers(), config.workers, config.codecs.clone()),
+            phase: Phase::Real(Arc::clone(registry)),
+            errors: RefCell::default(),
+            fatal: RefCell::default(),
+            names: RefCell::default(),
+            cuts,
+            done: done.clone(),
+            collector: Rc::clone(&collector),
+            acknowledge: RefCell::default(),
+            outputs: Cell::new(0),
+        };
+        program(Context::new(scope, &build));
+        let acknowledge = build.acknowledge.take();
+        match build.fatal.take() {
+            Some(error) => Err(error),
+            None => Ok(Built { ticks: tick_input, done, acknowledge, collector }),
+        }
+    })
+}
+
+/// A request to stop, from whichever process it comes, reaches all.
+type StopEverywhere = InputHandle<BatchId, CapacityContainerBuilder<Vec<()>>>;
+
+fn stop_everywhere(
+    worker: &mut Worker,
+    config: &Config,
+    control: &Arc<Control>,
+) -> Option<StopEverywhere> {
+    if config.processes() == 1 {
+        return None;
+    }
+    let control = Arc::clone(control);
+    Some(worker.dataflow_named::<BatchId, _, _>("stop", |scope| {
+        let (input, stop) = scope.new_input::<Vec<()>>();
+        stop.broadcast().inspect(move |()| control.stop());
+        input
+    }))
+}
+
+/// What a worker does between two steps of timely.
+struct Turner<'a> {
+    shared: &'a Shared,
+    /// Closed once the last batch is cut.
+    ticks: Option<Ticks>,
+    done: Handle<BatchId>,
+    acknowledge: Vec<Rc<dyn Acknowledge>>,
+    collector: Rc<RefCell<Collector>>,
+    /// On worker 0.
+    conductor: Option<Conductor>,
+    stop: Option<StopEverywhere>,
+    stop_seen: bool,
+    /// The frontier of what is done, as last seen.
+    frontier: Option<BatchId>,
+    /// The last batch cut here, or heard of.
+    newest: BatchId,
+    started: Instant,
+}
+
+impl<'a> Turner<'a> {
+    fn new(shared: &'a Shared, built: Built, index: usize, stop: Option<StopEverywhere>) -> Self {
+        let Built { ticks, done, acknowledge, collector } = built;
+        let conductor = (index == 0).then(|| Conductor::new(Arc::clone(&shared.config)));
+        if let (Trigger::Manual(clock), true) = (&shared.config.trigger, index == 0) {
+            clock.attach(std::thread::current());
+        }
+        Turner {
+            shared,
+            // Only worker 0 ticks.
+            ticks: conductor.is_some().then_some(ticks),
+            done,
+            acknowledge,
+            collector,
+            conductor,
+            stop,
+            stop_seen: false,
+            frontier: Some(0),
+            newest: 0,
+            started: Instant::now(),
+        }
+    }
+
+    /// Does what is due, and says for how long nothing will be.
+    fn turn(&mut self) -> Duration {
+        let stopping = self.shared.control.is_stopping();
+        if stopping && !self.stop_seen {
+            self.stop_seen = true;
+            self.acknowledge.iter().for_each(|source| source.look_again());
+            if let Some(stop) = &mut self.stop {
+                stop.send(());
+                let next = stop.time() + 1;
+                stop.advance_to(next);
+            }
+        }
+        let frontier = self.done.with_frontier(|frontier| frontier.first().copied());
+        if frontier != self.frontier {
+            self.frontier = frontier;
+            self.confirmed(frontier);
+        }
+        let wait = self.conduct(stopping);
+        if self.frontier.is_none() {
+            // Everything is done; the other processes will see it too.
+            self.stop = None;
+        }
+        wait
+    }
+
+    /// Every batch before `frontier` is done.
+    fn confirmed(&mut self, frontier: Option<BatchId>) {
+        let through = frontier.map_or(BatchId::MAX, |frontier| frontier.saturating_sub(1));
+        self.acknowledge.iter().for_each(|source| source.acknowledge(through));
+        let Some(conductor) = &mut self.conductor else { return };
+        conductor.confirmed(frontier);
+        let clock = match &self.shared.config.trigger {
+            Trigger::Manual(clock) => Some(clock),
+            _ => None,
+        };
+        self.collector.borrow_mut().complete(frontier, |record| {
+            if let Some(clock) = clock {
+                clock.completed(record);
+            }
+        });
+    }
+
+    fn conduct(&mut self, stopping: bool) -> Duration {
+        let (Some(conductor), Some(ticks)) = (&mut self.conductor, &mut self.ticks) else {
+            return PARK_MAX;
+        };
+        loop {
+            let now = Instant::now();
+            let step = {
+                let collector = self.collector.borrow();
+                conductor.step(now, collector.newest_plan(), stopping)
+            };
+            match step {
+                Step::Cut(tick, due) => {
+                    let in_flight = conductor.in_flight();
+                    self.collector.borrow_mut().cut(tick, due, now, in_flight);
+                    self.newest = tick.id;
+                    ticks.advance_to(tick.id);
+                    ticks.send(tick);
+                    ticks.advance_to(tick.id + 1);
+                }
+                Step::Wait(time) => return time.unwrap_or(PARK_MAX),
+                Step::Over => {
+                    self.ticks = None;
+                    return PARK_MAX;
+                }
+            }
+        }
+    }
+
+    /// The dataflow has completed: nothing is left to do but to tell.
+    fn finish(mut self) -> Option<Summary> {
+        self.confirmed(None);
+        self.acknowledge.iter().for_each(|source| source.finish());
+        self.conductor.as_ref()?;
+        let ran_for = self.started.elapsed();
+        let Turner { collector, done, acknowledge, .. } = self;
+        drop((done, acknowledge));
+        // The dataflow is gone, and with it whoever else had a hold of the desk.
+        let collector = Rc::try_unwrap(collector).ok()?;
+        Some(collector.into_inner().finish(ran_for))
+    }
+}

@@ -1,0 +1,322 @@
+//! What can go wrong, by phase: each phase has its own error, and [`RunError`] is the umbrella.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::batch::BatchId;
+
+/// Why a job did not start, or did not end well.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The configuration contradicts itself.
+    #[error("invalid configuration")]
+    Config(#[from] ConfigError),
+    /// The program is not one that can run.
+    #[error("invalid program")]
+    Build(#[from] BuildError),
+    /// A source can't be opened, or failed while it was read.
+    #[error("source `{name}` failed")]
+    Source {
+        /// The source.
+        name: String,
+        /// What it said.
+        source: SourceError,
+        /// Whether the job had begun to read.
+        started: bool,
+    },
+    /// A sink can't be opened, or failed while it was written.
+    #[error("sink `{name}` failed{}", at_batch(.batch))]
+    Sink {
+        /// The sink.
+        name: String,
+        /// The batch that could not be written; `None` if the job had not begun.
+        batch: Option<BatchId>,
+        /// What it said.
+        source: SinkError,
+    },
+    /// The plan of a batch can't be written.
+    #[error("the plan of batch {batch} can't be written")]
+    Plan {
+        /// The batch.
+        batch: BatchId,
+        /// What the disk said.
+        source: io::Error,
+    },
+    /// The processes of a cluster can't find together.
+    #[error("the cluster can't be formed")]
+    Cluster(#[from] ClusterError),
+    /// User code or the engine panicked on a worker.
+    #[error("worker {worker} panicked: {message}")]
+    WorkerPanicked {
+        /// The worker's index over all processes.
+        worker: usize,
+        /// The panic's text.
+        message: String,
+    },
+    /// A worker's loop stood still.
+    #[error(
+        "worker {worker} has not turned for {} s{}; the job is stopped, since its batches can't \
+         be completed", .stalled_for.as_secs(),
+        if *.in_operator { ", inside an operator: look for a call that blocks or never ends" } else { "" }
+    )]
+    WorkerStalled {
+        /// The worker's index over all processes.
+        worker: usize,
+        /// For how long.
+        stalled_for: Duration,
+        /// Whether an operator was running.
+        in_operator: bool,
+    },
+    /// Another process of the cluster is gone.
+    #[error("process {process} is lost: {reason}")]
+    PeerLost {
+        /// The process's index.
+        process: usize,
+        /// What was seen of it.
+        reason: String,
+    },
+    /// A second signal ended the run before the open batch was finished.
+    #[error("interrupted: the open batch was not finished")]
+    Interrupted {
+        /// The signal's number.
+        signal: i32,
+    },
+    /// The operating system refused a thread or a signal handler.
+    #[error("can't {what}")]
+    System {
+        /// What was tried.
+        what: String,
+        /// What it said.
+        source: io::Error,
+    },
+}
+
+fn at_batch(batch: &Option<BatchId>) -> String {
+    batch.map(|batch| format!(" at batch {batch}")).unwrap_or_default()
+}
+
+impl RunError {
+    /// Whether the job never began: nothing was read, nothing was written.
+    pub fn is_before_start(&self) -> bool {
+        match self {
+            RunError::Config(_) | RunError::Build(_) | RunError::Cluster(_) => true,
+            RunError::Source { started, .. } => !started,
+            RunError::Sink { batch, .. } => batch.is_none(),
+            _ => false,
+        }
+    }
+}
+
+/// A setting that can't be.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The batch interval is too short or too long.
+    #[error("a batch interval of {0:?}: use 1 ms to 1 h")]
+    Interval(Duration),
+    /// A number that must be at least 1 is 0.
+    #[error("`{setting}` is 0: use 1 or more")]
+    Zero {
+        /// The setting.
+        setting: &'static str,
+    },
+    /// This process's index is not below the number of processes.
+    #[error("process {process} of {processes}: processes are numbered from 0 to {}", .processes - 1)]
+    Process {
+        /// The index given.
+        process: usize,
+        /// The number of processes.
+        processes: usize,
+    },
+    /// The number of addresses is not the number of processes.
+    #[error("{addresses} addresses for {processes} processes: give one `HOST:PORT` for each")]
+    Addresses {
+        /// How many addresses were given.
+        addresses: usize,
+        /// The number of processes.
+        processes: usize,
+    },
+}
+
+/// A program that can't run: found when the program is built, before anything is opened.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// Nothing comes out of the program.
+    #[error("the program has no output: end a stream with `sink`, `foreach_batch` or `print`")]
+    NoOutput,
+    /// Nothing goes into the program.
+    #[error("the program has no input: begin with `source`")]
+    NoInput,
+    /// A span of time is not a whole number of batches.
+    #[error("{what} of {span:?} is no multiple of the batch interval of {interval:?}: use {below:?} or {above:?}")]
+    NoMultiple {
+        /// What has this span: the window's length or its slide.
+        what: &'static str,
+        /// The span given.
+        span: Duration,
+        /// The job's batch interval.
+        interval: Duration,
+        /// The next shorter multiple, at least one interval.
+        below: Duration,
+        /// The next longer multiple.
+        above: Duration,
+    },
+    /// A window without length, or that never slides.
+    #[error("{what} of 0: use one batch interval or more")]
+    EmptySpan {
+        /// What is 0: the window's length or its slide.
+        what: &'static str,
+    },
+    /// Two streams that don't have a batch at the same times.
+    #[error(
+        "`{operation}` of streams with different slides: one has an output every {left} batches, \
+         the other every {right}"
+    )]
+    Slides {
+        /// The operation.
+        operation: &'static str,
+        /// How often the first has an output, in batches.
+        left: u64,
+        /// How often the second has.
+        right: u64,
+    },
+    /// An option that the chosen strategy does not have.
+    #[error("{what} needs the hash index: remove `strategy({strategy})` from this operator")]
+    Strategy {
+        /// What was asked for.
+        what: &'static str,
+        /// The strategy chosen.
+        strategy: &'static str,
+    },
+    /// Two stateful operators with one name.
+    #[error("two operators are named `{uid}`: state is found again by name, so names must differ")]
+    DuplicateUid {
+        /// The name.
+        uid: String,
+    },
+}
+
+/// What a source can say.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// A setting that the source can't work with.
+    #[error("{0}")]
+    Invalid(String),
+    /// A file or directory.
+    #[error("can't read `{}`", path.display())]
+    File {
+        /// Its path.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A connection.
+    #[error("can't reach `{address}`")]
+    Connection {
+        /// Where to.
+        address: String,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// Anything else that the source's own client said.
+    #[error("{message}")]
+    Client {
+        /// What went wrong, and the remedy.
+        message: String,
+        /// The client's own error.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// What a sink can say.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SinkError {
+    /// A setting that the sink can't work with.
+    #[error("{0}")]
+    Invalid(String),
+    /// A file or directory.
+    #[error("can't write `{}`", path.display())]
+    File {
+        /// Its path.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A stream, such as the terminal.
+    #[error("can't write to {to}")]
+    Stream {
+        /// Where to.
+        to: &'static str,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A row can't be written in the sink's format.
+    #[error("can't write a row as {format}")]
+    Format {
+        /// The format.
+        format: &'static str,
+        /// What the format's library said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Anything else that the sink's own client said.
+    #[error("{message}")]
+    Client {
+        /// What went wrong, and the remedy.
+        message: String,
+        /// The client's own error.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// Why processes did not find together.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ClusterError {
+    /// This process can't listen at its own address.
+    #[error("can't listen at `{address}`: is the port in use, or the address not this host's?")]
+    Listen {
+        /// The address.
+        address: String,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A peer did not answer in time.
+    #[error("process {process} at `{address}` did not join within {} s: is it started, with the same flags?", .waited.as_secs())]
+    Absent {
+        /// The peer's index.
+        process: usize,
+        /// Its address.
+        address: String,
+        /// For how long this process waited.
+        waited: Duration,
+    },
+    /// A peer turned this process away.
+    #[error("process {process} at `{address}` refused: {reason}")]
+    Refused {
+        /// The peer's index.
+        process: usize,
+        /// Its address.
+        address: String,
+        /// Its reason.
+        reason: String,
+    },
+    /// A connection broke during the handshake.
+    #[error("the handshake with process {process} at `{address}` broke off")]
+    Handshake {
+        /// The peer's index.
+        process: usize,
+        /// Its address.
+        address: String,
+        /// What the operating system said.
+        source: io::Error,
+    },
+}

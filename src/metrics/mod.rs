@@ -1,0 +1,16 @@
+//! What is known about each batch: how many records, from which offsets, how long it took, how
+//! large the state is.
+
+mod collector;
+mod json_lines;
+mod listener;
+mod record;
+mod summary;
+
+pub use json_lines::MetricsFile;
+pub use listener::Listener;
+pub use record::{BatchRecord, BatchStart, PartitionRecord, SinkRecord, SourceRecord, StateRecord};
+pub use summary::{Latency, Summary};
+
+pub(crate) use collector::Collector;
+pub(crate) use listener::Reporter;

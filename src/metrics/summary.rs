@@ -1,0 +1,116 @@
+//! What a run came to.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+
+use super::BatchRecord;
+
+/// What a run came to.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Summary {
+    /// Batches completed.
+    pub batches: u64,
+    /// Records read that could be decoded.
+    pub rows_in: u64,
+    /// Records read that could not.
+    pub dead_letters: u64,
+    /// Rows written by all sinks.
+    pub rows_out: u64,
+    /// How long the job ran, in seconds.
+    pub seconds: f64,
+    /// From the cut of a batch until all sinks had confirmed it.
+    pub processing: Latency,
+    /// From when a batch was due until all sinks had confirmed it.
+    pub total: Latency,
+}
+
+impl Summary {
+    /// Records read per second, over the whole run.
+    ///
+    /// ```
+    /// let mut summary = tidegate::Summary::default();
+    /// (summary.rows_in, summary.seconds) = (300, 2.0);
+    /// assert_eq!(summary.rows_in_per_s(), 150.0);
+    /// ```
+    pub fn rows_in_per_s(&self) -> f64 {
+        if self.seconds > 0.0 { self.rows_in as f64 / self.seconds } else { 0.0 }
+    }
+}
+
+/// A distribution of times, in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Latency {
+    /// The median.
+    pub p50_ms: f64,
+    /// Nineteen in twenty are below.
+    pub p95_ms: f64,
+    /// Ninety-nine in a hundred are below.
+    pub p99_ms: f64,
+    /// Nine hundred and ninety-nine in a thousand are below.
+    pub p999_ms: f64,
+    /// The largest.
+    pub max_ms: f64,
+}
+
+impl Latency {
+    /// The distribution of some times.
+    pub fn of(times: impl IntoIterator<Item = Duration>) -> Self {
+        let mut histogram = histogram();
+        times.into_iter().for_each(|time| histogram.saturating_record(time.as_nanos() as u64));
+        Self::from(&histogram)
+    }
+}
+
+fn histogram() -> Histogram<u64> {
+    // From 100 ns to an hour, to three digits.
+    Histogram::new_with_bounds(100, 3_600_000_000_000, 3).expect("constant bounds are valid")
+}
+
+impl From<&Histogram<u64>> for Latency {
+    fn from(histogram: &Histogram<u64>) -> Self {
+        if histogram.is_empty() {
+            return Latency::default();
+        }
+        let at = |quantile| histogram.value_at_quantile(quantile) as f64 / 1e6;
+        Latency {
+            p50_ms: at(0.5),
+            p95_ms: at(0.95),
+            p99_ms: at(0.99),
+            p999_ms: at(0.999),
+            max_ms: histogram.max() as f64 / 1e6,
+        }
+    }
+}
+
+/// Adds records of batches up.
+pub(crate) struct Totals {
+    summary: Summary,
+    processing: Histogram<u64>,
+    total: Histogram<u64>,
+}
+
+impl Totals {
+    pub(crate) fn new() -> Self {
+        Totals { summary: Summary::default(), processing: histogram(), total: histogram() }
+    }
+
+    pub(crate) fn add(&mut self, record: &BatchRecord) {
+        self.summary.batches += 1;
+        self.summary.rows_in += record.rows_in();
+        self.summary.dead_letters += record.dead_letters();
+        self.summary.rows_out += record.rows_out();
+        self.processing.saturating_record((record.processing_ms * 1e6) as u64);
+        self.total.saturating_record((record.total_ms * 1e6) as u64);
+    }
+
+    pub(crate) fn finish(mut self, ran_for: Duration) -> Summary {
+        self.summary.seconds = ran_for.as_secs_f64();
+        self.summary.processing = Latency::from(&self.processing);
+        self.summary.total = Latency::from(&self.total);
+        self.summary
+    }
+}

@@ -1,0 +1,90 @@
+//! Where results go.
+//!
+//! A [`Sink`] opens a [`Writer`] for each of its shards. A writer runs on a thread of its own and
+//! is given every batch once, complete, in order; when its `commit` returns, the batch counts as
+//! written. Implementing both takes fewer than 100 lines: `examples/own_sink.rs` does it.
+
+mod console;
+mod foreach;
+mod json_lines;
+#[cfg(feature = "kafka")]
+pub mod kafka;
+mod memory;
+mod null;
+mod operator;
+mod text_files;
+
+use tidegate_operators::{Record, Tick};
+
+pub use console::Console;
+pub use foreach::ForeachBatch;
+pub use json_lines::JsonLines;
+#[cfg(feature = "kafka")]
+pub use kafka::KafkaSink;
+pub use memory::Memory;
+pub use null::Null;
+pub use text_files::TextFiles;
+
+pub(crate) use operator::{SinkReport, Wiring, build};
+
+use crate::error::SinkError;
+
+/// A place where results go.
+pub trait Sink<D: Record>: Send + 'static {
+    /// A short name for messages and records of batches: `text:out/counts`.
+    fn name(&self) -> String;
+
+    /// Into how many parts the rows of a batch are dealt, each written on its own; one, unless
+    /// overridden, which then gets all rows.
+    fn shards(&self) -> usize {
+        1
+    }
+
+    /// The shard of a row, below [`Sink::shards`]: by default by the row's stable hash.
+    fn shard_of(&self, row: &D) -> usize {
+        (tidegate_operators::stable_hash(row) % self.shards() as u64) as usize
+    }
+
+    /// Opens the writer of a shard, checking everything that can be checked. Called before
+    /// anything runs, in the process whose worker the shard is dealt to.
+    ///
+    /// # Errors
+    ///
+    /// Whatever would keep it from writing, with its remedy.
+    fn open(&mut self, shard: usize) -> Result<Box<dyn Writer<D>>, SinkError>;
+}
+
+/// Writes the batches of one shard.
+///
+/// For each batch: `begin`, `write`, `commit`; or `abort`, when the run fails in between.
+pub trait Writer<D>: Send {
+    /// A batch begins.
+    ///
+    /// # Errors
+    ///
+    /// They end the job.
+    fn begin(&mut self, tick: &Tick) -> Result<(), SinkError> {
+        let _ = tick;
+        Ok(())
+    }
+
+    /// All rows of the batch, in order.
+    ///
+    /// # Errors
+    ///
+    /// They end the job.
+    fn write(&mut self, tick: &Tick, rows: &[D]) -> Result<(), SinkError>;
+
+    /// Makes what was written visible and durable, as far as the sink can.
+    ///
+    /// # Errors
+    ///
+    /// They end the job; the batch may or may not have been written.
+    fn commit(&mut self, tick: &Tick) -> Result<(), SinkError> {
+        let _ = tick;
+        Ok(())
+    }
+
+    /// The batch will not be committed.
+    fn abort(&mut self) {}
+}

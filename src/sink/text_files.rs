@@ -1,0 +1,148 @@
+//! A text file for each batch, named by its time, as Spark's `saveAsTextFiles` does.
+
+use std::any::Any;
+use std::fs;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use tidegate_operators::{Record, Tick};
+
+use super::{Sink, Writer};
+use crate::error::SinkError;
+
+/// Writes each batch to a file `prefix-TIME[.suffix]`, one row a line; `TIME` is the batch time in
+/// milliseconds since 1970.
+///
+/// A file is written under a temporary name, synced, and renamed: a file that is there is whole.
+///
+/// ```
+/// use tidegate::sink::{Sink, TextFiles};
+///
+/// let sink = TextFiles::<String>::new("out/counts").suffix("txt");
+/// assert_eq!(sink.name(), "text:out/counts");
+/// ```
+pub struct TextFiles<D> {
+    prefix: PathBuf,
+    suffix: Option<String>,
+    format: fn(&D) -> String,
+}
+
+/// A row as a line of text: strings as they are, everything else as `Debug` shows it.
+pub(crate) fn line_of<D: Record>(row: &D) -> String {
+    match (row as &dyn Any).downcast_ref::<String>() {
+        Some(text) => text.clone(),
+        None => format!("{row:?}"),
+    }
+}
+
+impl<D: Record> TextFiles<D> {
+    /// Files whose names begin with `prefix`, which may name a directory too. Strings are written
+    /// as they are, other rows as `Debug` shows them.
+    pub fn new(prefix: impl Into<PathBuf>) -> Self {
+        TextFiles { prefix: prefix.into(), suffix: None, format: line_of }
+    }
+
+    /// Ends file names with `.suffix`.
+    pub fn suffix(mut self, suffix: impl Into<String>) -> Self {
+        self.suffix = Some(suffix.into());
+        self
+    }
+
+    /// Writes rows in another way.
+    pub fn format(mut self, format: fn(&D) -> String) -> Self {
+        self.format = format;
+        self
+    }
+}
+
+impl<D: Record> Sink<D> for TextFiles<D> {
+    fn name(&self) -> String {
+        format!("text:{}", self.prefix.display())
+    }
+
+    fn open(&mut self, _shard: usize) -> Result<Box<dyn Writer<D>>, SinkError> {
+        let directory = match self.prefix.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        if self.prefix.file_name().is_none() {
+            let prefix = self.prefix.display();
+            return Err(SinkError::Invalid(format!(
+                "`{prefix}` names no file: add the beginning of a file name, as in `{prefix}/counts`"
+            )));
+        }
+        writable(&directory)?;
+        Ok(Box::new(FileWriter {
+            prefix: self.prefix.clone(),
+            suffix: self.suffix.clone(),
+            format: self.format,
+            directory,
+            pending: None,
+        }))
+    }
+}
+
+/// Creates the directory if need be, and a file in it, to see whether that works.
+pub(super) fn writable(directory: &Path) -> Result<(), SinkError> {
+    let probe = directory.join(format!(".tidegate-probe-{}", std::process::id()));
+    let failed = |source| SinkError::File { path: directory.to_owned(), source };
+    fs::create_dir_all(directory).map_err(failed)?;
+    fs::write(&probe, b"").map_err(failed)?;
+    fs::remove_file(&probe).map_err(failed)
+}
+
+struct FileWriter<D> {
+    prefix: PathBuf,
+    suffix: Option<String>,
+    format: fn(&D) -> String,
+    directory: PathBuf,
+    pending: Option<PathBuf>,
+}
+
+impl<D> FileWriter<D> {
+    fn path(&self, tick: &Tick) -> PathBuf {
+        let mut name = self.prefix.file_name().unwrap_or_default().to_owned();
+        name.push(format!("-{}", tick.time_ms));
+        if let Some(suffix) = &self.suffix {
+            name.push(format!(".{suffix}"));
+        }
+        self.directory.join(name)
+    }
+}
+
+impl<D: Record> Writer<D> for FileWriter<D> {
+    fn write(&mut self, tick: &Tick, rows: &[D]) -> Result<(), SinkError> {
+        let path = self.path(tick);
+        let mut name = std::ffi::OsString::from(".");
+        name.push(path.file_name().unwrap_or_default());
+        name.push(".tmp");
+        let temporary = self.directory.join(name);
+        let failed = |source| SinkError::File { path: temporary.clone(), source };
+        let file = fs::File::create(&temporary).map_err(failed)?;
+        self.pending = Some(temporary.clone());
+        let mut writer = BufWriter::with_capacity(1 << 16, file);
+        for row in rows {
+            let mut line = (self.format)(row);
+            line.push('\n');
+            writer.write_all(line.as_bytes()).map_err(failed)?;
+        }
+        let file = writer.into_inner().map_err(|error| failed(error.into_error()))?;
+        file.sync_all().map_err(failed)
+    }
+
+    fn commit(&mut self, tick: &Tick) -> Result<(), SinkError> {
+        let path = self.path(tick);
+        if let Some(temporary) = self.pending.take() {
+            fs::rename(temporary, &path).map_err(|source| SinkError::File { path, source })?;
+        }
+        Ok(())
+    }
+
+    fn abort(&mut self) {
+        if let Some(temporary) = self.pending.take()
+            && let Err(error) = fs::remove_file(&temporary)
+        {
+            log::warn!("a temporary file stays behind: `{}`: {error}", temporary.display());
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! The thread that reads ahead: it fills a bounded queue, and rests while the queue is full.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tidegate_operators::{Record, Tick};
+
+use super::intake::{Portion, Stock};
+use super::{Intake, Partition, Poll, Reader};
+use crate::engine::control::{Control, lock};
+use crate::error::{RunError, SourceError};
+
+/// How long a reader may wait for its first record, and with it how soon it notices anything else.
+const WAIT: Duration = Duration::from_millis(50);
+/// How long to rest when a reader found nothing without waiting.
+const REST: Duration = Duration::from_millis(2);
+
+/// Where a worker gets its records of one source: from a feeder's queue, or straight from an
+/// inline reader.
+pub(crate) struct Feed<D> {
+    kind: Kind<D>,
+}
+
+enum Kind<D> {
+    Threaded { shared: Arc<Shared<D>>, thread: Option<JoinHandle<()>> },
+    Inline { reader: Box<dyn Reader<D>>, intake: Intake<D>, stock: Stock<D>, source: String },
+}
+
+struct Shared<D> {
+    stock: Mutex<Stock<D>>,
+    /// Something for the feeder: room, an acknowledgement, the end.
+    news: Condvar,
+    acknowledged: Mutex<Vec<(u32, u64)>>,
+    finished: AtomicBool,
+    /// The worker waits for records: wake it.
+    waiting: AtomicBool,
+}
+
+/// What a feed is made of.
+pub(crate) struct Feeding<D> {
+    pub(crate) source: String,
+    pub(crate) partitions: Vec<Partition>,
+    pub(crate) reader: Box<dyn Reader<D>>,
+    pub(crate) queue_bytes_max: usize,
+}
+
+impl<D: Record> Feed<D> {
+    /// Starts to read; `wake` is called when records have come for which the worker waits.
+    pub(crate) fn start(
+        feeding: Feeding<D>,
+        control: Arc<Control>,
+        wake: impl Fn() + Send + 'static,
+    ) -> Result<Self, RunError> {
+        let Feeding { source, partitions, reader, queue_bytes_max } = feeding;
+        let intake = Intake::new(&source, &partitions);
+        let stock = Stock::new(&partitions);
+        if reader.is_inline() {
+            return Ok(Feed { kind: Kind::Inline { reader, intake, stock, source } });
+        }
+        let shared = Arc::new(Shared {
+            stock: Mutex::new(stock),
+            news: Condvar::new(),
+            acknowledged: Mutex::new(Vec::new()),
+            finished: AtomicBool::new(false),
+            waiting: AtomicBool::new(false),
+        });
+        let feeder = Feeder {
+            source: source.clone(),
+            shared: Arc::clone(&shared),
+            reader,
+            intake,
+            queue_bytes_max,
+            control: Arc::clone(&control),
+        };
+        let thread = std::thread::Builder::new()
+            .name(format!("feed {source}"))
+            .spawn(move || feeder.run(&wake))
+            .map_err(|error| RunError::System {
+                what: format!("start a thread for source `{source}`"),
+                source: error,
+            })?;
+        Ok(Feed { kind: Kind::Threaded { shared, thread: Some(thread) } })
+    }
+
+    /// Whether a batch of `records` records per partition can be cut. If not, the worker is woken
+    /// when more records have come.
+    pub(super) fn is_filled(&self, records: u64) -> bool {
+        match &self.kind {
+            Kind::Inline { .. } => true,
+            Kind::Threaded { shared, .. } => {
+                shared.waiting.store(true, Ordering::SeqCst);
+                let filled = lock(&shared.stock).is_filled(records);
+                if filled {
+                    shared.waiting.store(false, Ordering::SeqCst);
+                }
+                filled
+            }
+        }
+    }
+
+    /// Takes what a batch takes, and says whether that was the last.
+    pub(super) fn take(
+        &mut self,
+        tick: Tick,
+        records_max: Option<u64>,
+    ) -> Result<(Vec<Portion<D>>, bool), RunError> {
+        match &mut self.kind {
+            Kind::Threaded { shared, .. } => {
+                let mut stock = lock(&shared.stock);
+                let portions = stock.take(records_max);
+                let exhausted = stock.is_exhausted();
+                drop(stock);
+                shared.news.notify_all();
+                Ok((portions, exhausted))
+            }
+            Kind::Inline { reader, intake, stock, source } => {
+                stock.order(intake, tick, records_max);
+                loop {
+                    let poll = reader
+                        .poll(intake, Duration::ZERO)
+                        .map_err(|error| failed(source, error))?;
+                    stock.absorb(intake, poll);
+                    if poll != Poll::More || records_max.is_some_and(|max| stock.is_filled(max)) {
+                        break;
+                    }
+                }
+                Ok((stock.take(records_max), stock.is_exhausted()))
+            }
+        }
+    }
+
+    /// Passes on that all sinks have confirmed a batch.
+    pub(super) fn acknowledge(&mut self, through: &[(u32, u64)]) {
+        match &mut self.kind {
+            Kind::Inline { reader, .. } => reader.acknowledge(through),
+            Kind::Threaded { shared, .. } => {
+                lock(&shared.acknowledged).extend_from_slice(through);
+                shared.news.notify_all();
+            }
+        }
+    }
+
+    /// Ends reading, after the last acknowledgement has been passed on.
+    pub(super) fn finish(&mut self) {
+        if let Kind::Threaded { shared, thread } = &mut self.kind {
+            shared.finished.store(true, Ordering::SeqCst);
+            shared.news.notify_all();
+            if let Some(thread) = thread.take() {
+                // A reader's own panic has been reported by its thread.
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+/// A feed that is dropped without `finish` belongs to a run that failed: its thread notices by
+/// itself, and nobody waits for it.
+impl<D> Drop for Feed<D> {
+    fn drop(&mut self) {
+        if let Kind::Threaded { shared, .. } = &self.kind {
+            shared.finished.store(true, Ordering::SeqCst);
+            shared.news.notify_all();
+        }
+    }
+}
+
+fn failed(source: &str, error: SourceError) -> RunError {
+    RunError::Source { name: source.to_owned(), source: error, started: true }
+}
+
+struct Feeder<D> {
+    source: String,
+    shared: Arc<Shared<D>>,
+    reader: Box<dyn Reader<D>>,
+    intake: Intake<D>,
+    queue_bytes_max: usize,
+    control: Arc<Control>,
+}
+
+impl<D> Feeder<D> {
+    fn run(mut self, wake: &dyn Fn()) {
+        let (source, control) = (self.source.clone(), Arc::clone(&self.control));
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.feed(wake)));
+        match outcome {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => control.fail(failed(&source, error)),
+            Err(panic) => {
+                let text = crate::engine::panic_text(&*panic);
+                let error = SourceError::Invalid(format!("its reader panicked: {text}"));
+                control.fail(failed(&source, error));
+            }
+        }
+    }
+
+    fn feed(&mut self, wake: &dyn Fn()) -> Result<(), SourceError> {
+        let mut ended = false;
+        loop {
+            let acknowledged = std::mem::take(&mut *lock(&self.shared.acknowledged));
+            if !acknowledged.is_empty() {
+                self.reader.acknowledge(&acknowledged);
+            }
+            if self.control.has_failed() {
+                return Ok(());
+            }
+            if self.shared.finished.load(Ordering::SeqCst) {
+                if lock(&self.shared.acknowledged).is_empty() {
+                    return Ok(());
+                }
+                continue;
+            }
+            if ended || lock(&self.shared.stock).bytes() >= self.queue_bytes_max {
+                self.rest(WAIT);
+                continue;
+            }
+            let asked = Instant::now();
+            let poll = self.reader.poll(&mut self.intake, WAIT)?;
+            let nothing = self.intake.is_empty();
+            if !nothing || poll == Poll::End {
+                lock(&self.shared.stock).absorb(&mut self.intake, poll);
+                if self.shared.waiting.swap(false, Ordering::SeqCst) {
+                    wake();
+                }
+            }
+            ended |= poll == Poll::End;
+            if nothing && poll == Poll::Idle && asked.elapsed() < REST {
+                self.rest(REST);
+            }
+        }
+    }
+
+    /// Waits for news, or for `time` to pass.
+    fn rest(&self, time: Duration) {
+        let stock = lock(&self.shared.stock);
+        if !self.shared.finished.load(Ordering::SeqCst) {
+            drop(self.shared.news.wait_timeout(stock, time));
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! One file, line by line.
+
+use std::fs;
+use std::io::{BufReader, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidegate_operators::Record;
+
+use super::lines::{Decode, LineSplitter, Read, utf8};
+use super::{Intake, Opening, Partition, Poll, Reader, Source};
+use crate::error::SourceError;
+
+/// The lines of a file, from its beginning to its end. A line's offset is that of its first byte.
+///
+/// ```
+/// use tidegate::sink::Memory;
+/// use tidegate::source::File;
+/// use tidegate::{Config, Trigger};
+///
+/// let path = std::env::temp_dir().join(format!("tidegate-file-{}.txt", std::process::id()));
+/// std::fs::write(&path, "tide\ngate\n").unwrap();
+/// let (file, lines) = (path.clone(), Memory::new());
+/// let sink = lines.clone();
+/// tidegate::run(Config::new("read").trigger(Trigger::AvailableNow), move |ctx| {
+///     ctx.source(File::new(&file)).sink(sink.clone());
+/// })
+/// .unwrap();
+/// assert_eq!(lines.rows(), [["tide", "gate"]]);
+/// # std::fs::remove_file(&path).unwrap();
+/// ```
+pub struct File<D> {
+    path: PathBuf,
+    decode: Decode<D>,
+    follow: bool,
+}
+
+impl File<String> {
+    /// The lines of the file at `path`, as text. What is no UTF-8 goes to the dead letters.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        File::decoded(path, utf8)
+    }
+}
+
+impl<D: Record> File<D> {
+    /// The lines of the file at `path`, each decoded to a record. What can't be decoded goes to
+    /// the dead letters, with the reason.
+    pub fn decoded(
+        path: impl Into<PathBuf>,
+        decode: impl Fn(&[u8]) -> Result<D, String> + Send + Sync + 'static,
+    ) -> Self {
+        File { path: path.into(), decode: Arc::new(decode), follow: false }
+    }
+
+    /// Whether to wait for more at the end of the file, as `tail -f` does.
+    pub fn follow(mut self, follow: bool) -> Self {
+        self.follow = follow;
+        self
+    }
+}
+
+impl<D: Record> Source for File<D> {
+    type Item = D;
+
+    fn name(&self) -> String {
+        format!("file:{}", self.path.display())
+    }
+
+    fn partitions(&mut self) -> Result<Vec<Partition>, SourceError> {
+        let metadata = fs::metadata(&self.path)
+            .map_err(|source| SourceError::File { path: self.path.clone(), source })?;
+        if metadata.is_dir() {
+            let path = self.path.display();
+            return Err(SourceError::Invalid(format!(
+                "`{path}` is a directory: read the files in it with the directory source (`dir:{path}`)"
+            )));
+        }
+        Ok(vec![Partition { id: 0, name: self.path.display().to_string() }])
+    }
+
+    fn open(
+        &mut self,
+        assigned: &[Partition],
+        opening: &Opening,
+    ) -> Result<Box<dyn Reader<D>>, SourceError> {
+        let lines = match assigned {
+            [] => None,
+            _ => Some(FileLines::open(&self.path, 0, Arc::clone(&self.decode))?),
+        };
+        Ok(Box::new(FileReader { lines, follow: self.follow && !opening.bounded }))
+    }
+}
+
+struct FileReader<D> {
+    lines: Option<FileLines<D>>,
+    follow: bool,
+}
+
+impl<D: Record> Reader<D> for FileReader<D> {
+    fn poll(&mut self, intake: &mut Intake<D>, _wait: Duration) -> Result<Poll, SourceError> {
+        let Some(lines) = &mut self.lines else { return Ok(Poll::End) };
+        Ok(match lines.read(intake, !self.follow)? {
+            Poll::End if self.follow => Poll::Idle,
+            poll => poll,
+        })
+    }
+}
+
+/// An open file on its way to its end.
+pub(super) struct FileLines<D> {
+    path: PathBuf,
+    input: BufReader<fs::File>,
+    splitter: LineSplitter,
+    partition: u32,
+    /// Where the next line begins, and how far it has been read already.
+    offset: u64,
+    ahead: u64,
+    decode: Decode<D>,
+}
+
+impl<D: Record> FileLines<D> {
+    pub(super) fn open(path: &Path, partition: u32, decode: Decode<D>) -> Result<Self, SourceError> {
+        let failed = |source| SourceError::File { path: path.to_owned(), source };
+        let mut file = fs::File::open(path).map_err(failed)?;
+        file.seek(SeekFrom::Start(0)).map_err(failed)?;
+        Ok(FileLines {
+            path: path.to_owned(),
+            input: BufReader::with_capacity(1 << 18, file),
+            splitter: LineSplitter::default(),
+            partition,
+            offset: 0,
+            ahead: 0,
+            decode,
+        })
+    }
+
+    /// Reads lines until the intake is full or the file is at its end. A last line without an end
+    /// counts if `last_line` says so.
+    pub(super) fn read(
+        &mut self,
+        intake: &mut Intake<D>,
+        last_line: bool,
+    ) -> Result<Poll, SourceError> {
+        while !intake.is_full() {
+            let place = (self.partition, self.offset);
+            let (read, consumed) = self
+                .splitter
+                .read(&mut self.input, intake, place, &self.decode, last_line)
+                .map_err(|source| SourceError::File { path: self.path.clone(), source })?;
+            self.ahead += consumed as u64;
+            match read {
+                Read::Line => {
+                    self.offset += std::mem::take(&mut self.ahead);
+                    intake.skip_to(self.partition, self.offset);
+                }
+                Read::Nothing | Read::End => return Ok(Poll::End),
+            }
+        }
+        Ok(Poll::More)
+    }
+}

@@ -1,0 +1,204 @@
+//! The operator that turns ticks into batches of records.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tidegate_operators::{Chunks, Record, Tag, Tick};
+use timely::container::NoopBuilder;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+
+use super::feeder::{Feed, Feeding};
+use super::intake::Portion;
+use super::{DeadLetter, Partition, Reader};
+use crate::batch::{BatchId, ChunkStream, RowStream};
+use crate::config::Config;
+use crate::engine::control::Control;
+use crate::error::RunError;
+use crate::plan::{Cuts, PartitionCut, SourceCut};
+
+/// A source's streams in the dataflow.
+pub(crate) struct SourceStreams<'s, D> {
+    pub(crate) rows: ChunkStream<'s, D>,
+    pub(crate) dead: ChunkStream<'s, DeadLetter>,
+}
+
+/// A worker's part of a source, as the driver sees it while the job runs.
+pub(crate) trait Acknowledge {
+    /// All sinks have confirmed every batch up to and with this one.
+    fn acknowledge(&self, through: BatchId);
+    /// The job has ended: stop reading.
+    fn finish(&self);
+    /// Look again whether a batch can be cut: the job is stopping.
+    fn look_again(&self);
+}
+
+/// What a source's operator is made of.
+pub(crate) struct Wiring<D> {
+    pub(crate) index: usize,
+    pub(crate) name: String,
+    pub(crate) partitions: Vec<Partition>,
+    pub(crate) reader: Box<dyn Reader<D>>,
+    pub(crate) config: Arc<Config>,
+    pub(crate) control: Arc<Control>,
+    pub(crate) cuts: Rc<RefCell<Cuts>>,
+}
+
+struct Held<D> {
+    feed: RefCell<Feed<D>>,
+    /// Offsets that wait for their batch to be confirmed.
+    unconfirmed: RefCell<VecDeque<(BatchId, Vec<(u32, u64)>)>>,
+    activator: timely::scheduling::Activator,
+}
+
+impl<D: Record> Acknowledge for Held<D> {
+    fn acknowledge(&self, through: BatchId) {
+        let mut unconfirmed = self.unconfirmed.borrow_mut();
+        let mut latest: Option<Vec<(u32, u64)>> = None;
+        while let Some((_, offsets)) = unconfirmed.pop_front_if(|(batch, _)| *batch <= through) {
+            match &mut latest {
+                // Later offsets of a partition stand for the earlier ones.
+                Some(all) => {
+                    for (partition, offset) in offsets {
+                        match all.iter_mut().find(|(known, _)| *known == partition) {
+                            Some((_, known)) => *known = offset,
+                            None => all.push((partition, offset)),
+                        }
+                    }
+                }
+                None => latest = Some(offsets),
+            }
+        }
+        if let Some(offsets) = latest {
+            self.feed.borrow_mut().acknowledge(&offsets);
+        }
+    }
+
+    fn finish(&self) {
+        self.feed.borrow_mut().finish();
+    }
+
+    fn look_again(&self) {
+        self.activator.activate();
+    }
+}
+
+/// Containers of this many rows or more are sent on.
+const CONTAINER_ROWS: usize = 8192;
+
+/// Builds a source into the dataflow: at each tick it takes what the feeder has ready.
+pub(crate) fn build<'s, D: Record>(
+    ticks: RowStream<'s, Tick>,
+    wiring: Wiring<D>,
+) -> Result<(SourceStreams<'s, D>, Rc<dyn Acknowledge>), RunError> {
+    let Wiring { index, name, partitions, reader, config, control, cuts } = wiring;
+    let scope = ticks.scope();
+    let mut builder = OperatorBuilder::new(format!("Source: {name}"), scope);
+    let mut input = builder.new_input(ticks, Pipeline);
+    let (rows, rows_stream) = builder.new_output();
+    let mut rows = OutputBuilder::<BatchId, NoopBuilder<Chunks<D>>>::from(rows);
+    let (dead, dead_stream) = builder.new_output();
+    let mut dead = OutputBuilder::<BatchId, NoopBuilder<Chunks<DeadLetter>>>::from(dead);
+
+    let address = builder.operator_info().address;
+    let waker = scope.worker().sync_activator_for(address.to_vec());
+    // A worker that is gone needs no waking.
+    let wake = move || {
+        let _ = waker.activate();
+    };
+    let queue_bytes_max = config.queue_bytes_max;
+    let feeding = Feeding { source: name, partitions, reader, queue_bytes_max };
+    let held = Rc::new(Held {
+        feed: RefCell::new(Feed::start(feeding, Arc::clone(&control), wake)?),
+        unconfirmed: RefCell::new(VecDeque::new()),
+        activator: scope.activator_for(address),
+    });
+    let acknowledge: Rc<dyn Acknowledge> = Rc::clone(&held) as _;
+
+    cuts.borrow_mut().expect_source();
+    builder.build(move |_| {
+        let mut waiting: VecDeque<(Tick, [Capability<BatchId>; 2])> = VecDeque::new();
+        move |_frontiers| {
+            input.for_each(|time, ticks| {
+                for tick in ticks.drain(..) {
+                    waiting.push_back((tick, [time.retain(0), time.retain(1)]));
+                }
+            });
+            while let Some((tick, _)) = waiting.front() {
+                let records_max = config.records_max(tick.previous);
+                let fills = config.fills_batches() && !control.is_stopping();
+                if fills && records_max.is_some_and(|max| !held.feed.borrow().is_filled(max)) {
+                    break;
+                }
+                let (tick, [row_capability, dead_capability]) =
+                    waiting.pop_front().expect("just seen");
+                let (portions, exhausted) =
+                    match held.feed.borrow_mut().take(tick, records_max) {
+                        Ok(taken) => taken,
+                        Err(error) => {
+                            control.fail(error);
+                            return;
+                        }
+                    };
+                let mut cut = SourceCut { source: index as u32, partitions: Vec::new(), exhausted };
+                let mut offsets = Vec::new();
+                let mut rows = rows.activate();
+                let mut rows = rows.session_with_builder(&row_capability);
+                let mut dead = dead.activate();
+                let mut dead = dead.session_with_builder(&dead_capability);
+                let mut container = Chunks::new();
+                let mut letters = Chunks::new();
+                for portion in portions {
+                    cut.partitions.push(describe(&portion));
+                    if let Some(to) = portion.to {
+                        offsets.push((portion.partition, to));
+                    }
+                    let tag = |sequence| Tag { lane: 0, partition: portion.partition, sequence };
+                    if portion.pieces.is_empty() {
+                        // An empty partition is a partition: it shows as an empty chunk.
+                        container.push(tag(portion.to.unwrap_or(0)), []);
+                    }
+                    for (from, piece) in portion.pieces {
+                        if container.is_empty() {
+                            container = Chunks::of(tag(from), piece);
+                        } else {
+                            container.push(tag(from), piece);
+                        }
+                        if container.len() >= CONTAINER_ROWS {
+                            rows.give_container(&mut std::mem::take(&mut container));
+                        }
+                    }
+                    for (offset, letter) in portion.dead {
+                        letters.push(tag(offset), [letter]);
+                    }
+                }
+                if !container.is_empty() {
+                    rows.give_container(&mut container);
+                }
+                if !letters.has_no_rows() {
+                    dead.give_container(&mut letters);
+                }
+                held.unconfirmed.borrow_mut().push_back((tick.id, offsets));
+                cuts.borrow_mut().deposit(tick.id, cut);
+            }
+        }
+    });
+    Ok((SourceStreams { rows: rows_stream, dead: dead_stream }, acknowledge))
+}
+
+fn describe<D>(portion: &Portion<D>) -> PartitionCut {
+    PartitionCut {
+        partition: portion.partition,
+        name: portion.name.clone(),
+        from: portion.from.unwrap_or(0),
+        to: portion.to.or(portion.from).unwrap_or(0),
+        rows: portion.pieces.iter().map(|(_, rows)| rows.len() as u64).sum(),
+        dead: portion.dead.len() as u64,
+        bytes: portion.bytes as u64,
+        hash: portion.hash,
+    }
+}
