@@ -282,6 +282,12 @@ impl Config {
         self.workers * self.processes()
     }
 
+    /// The indices of this process's workers.
+    pub(crate) fn local_workers(&self) -> std::ops::Range<usize> {
+        let first = self.process() * self.workers;
+        first..first + self.workers
+    }
+
     /// The index of this process.
     pub fn process(&self) -> usize {
         self.cluster.as_ref().map_or(0, |cluster| cluster.process)

@@ -49,6 +49,8 @@ pub mod doc;
 mod dstream;
 mod engine;
 pub mod error;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 pub mod metrics;
 pub mod plan;
 pub mod sink;

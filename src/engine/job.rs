@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::error::RunError;
 use crate::metrics::Summary;
+use crate::source::Attempt;
 
 /// Runs a program until its input ends, it is stopped, or it fails.
 ///
@@ -76,14 +77,15 @@ pub fn start(
     }
     let Outline { names, mut declared, fingerprint } = dry::outline(&config, &program)?;
 
-    let first = config.process() * config.workers;
-    let local = first..first + config.workers;
+    let local = config.local_workers();
     let mut registry = Registry::default();
+    let is_stopping = || control.is_stopping() || control.has_failed();
+    let attempt = Attempt { fail_fast: config.fail_fast, is_stopping: &is_stopping };
     for (index, source) in declared.sources.iter_mut().enumerate() {
-        source.open(index, &config, &local, &mut registry)?;
+        source.open(index, &config, &attempt, &mut registry)?;
     }
     for (index, sink) in declared.sinks.iter_mut().enumerate() {
-        sink.open(index, config.peers(), &local, &mut registry)?;
+        sink.open(index, &config, &mut registry)?;
     }
 
     let cluster = cluster::join(&config, fingerprint, &control)?;
@@ -96,7 +98,7 @@ pub fn start(
         names,
         pulses: pulses.clone(),
     });
-    let watchdog = Watchdog::start(first, pulses, Patience::default(), Arc::clone(&control))?;
+    let watchdog = Watchdog::start(local.start, pulses, Patience::default(), Arc::clone(&control))?;
     let (ended, endings) = channel();
     let guards = initialize_from(cluster.allocators, cluster.guard, move |allocator| {
         let worker = allocator.index();

@@ -3,14 +3,13 @@
 use std::any::Any;
 use std::collections::HashMap;
 use std::marker::PhantomData;
-use std::ops::Range;
 
 use tidegate_operators::Record;
 
 use crate::config::{Config, Trigger};
 use crate::error::{RunError, SinkError, SourceError};
 use crate::sink::{Sink, Writer};
-use crate::source::{Opening, Partition, Reader, Source};
+use crate::source::{Attempt, Opening, Partition, Reader, Source};
 
 /// What a program declares.
 #[derive(Default)]
@@ -79,7 +78,7 @@ pub(crate) trait DeclaredSource: Send {
         &mut self,
         index: usize,
         config: &Config,
-        local: &Range<usize>,
+        attempt: &Attempt<'_>,
         registry: &mut Registry,
     ) -> Result<(), RunError>;
 }
@@ -90,8 +89,7 @@ pub(crate) trait DeclaredSink: Send {
     fn open(
         &mut self,
         index: usize,
-        peers: usize,
-        local: &Range<usize>,
+        config: &Config,
         registry: &mut Registry,
     ) -> Result<(), RunError>;
 }
@@ -105,7 +103,7 @@ impl<S: Source> DeclaredSource for SourceDeclaration<S> {
         &mut self,
         index: usize,
         config: &Config,
-        local: &Range<usize>,
+        attempt: &Attempt<'_>,
         registry: &mut Registry,
     ) -> Result<(), RunError> {
         let name = self.source.name();
@@ -114,9 +112,9 @@ impl<S: Source> DeclaredSource for SourceDeclaration<S> {
             source,
             started: false,
         };
-        let partitions = self.source.partitions().map_err(failed)?;
+        let partitions = self.source.partitions(attempt).map_err(failed)?;
         let workers = config.peers();
-        for worker in local.clone() {
+        for worker in config.local_workers() {
             let assigned: Vec<Partition> = partitions
                 .iter()
                 .filter(|partition| self.source.worker_of(partition.id, index, workers) == worker)
@@ -155,13 +153,12 @@ impl<D: Record, S: Sink<D>> DeclaredSink for SinkDeclaration<D, S> {
     fn open(
         &mut self,
         index: usize,
-        peers: usize,
-        local: &Range<usize>,
+        config: &Config,
         registry: &mut Registry,
     ) -> Result<(), RunError> {
         for shard in 0..self.sink.shards() {
-            let worker = shard % peers;
-            if !local.contains(&worker) {
+            let worker = shard % config.peers();
+            if !config.local_workers().contains(&worker) {
                 continue;
             }
             let name = self.sink.name();

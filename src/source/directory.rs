@@ -10,7 +10,7 @@ use tidegate_operators::Record;
 
 use super::file::FileLines;
 use super::lines::{Decode, utf8};
-use super::{Intake, Opening, Partition, Poll, Reader, Source};
+use super::{Attempt, Intake, Opening, Partition, Poll, Reader, Source};
 use crate::error::SourceError;
 
 /// The lines of all files of a directory, oldest file first, and those of new files as they
@@ -57,7 +57,7 @@ impl<D: Record> Source for Directory<D> {
         format!("dir:{}", self.path.display())
     }
 
-    fn partitions(&mut self) -> Result<Vec<Partition>, SourceError> {
+    fn partitions(&mut self, _attempt: &Attempt<'_>) -> Result<Vec<Partition>, SourceError> {
         scan(&self.path)?;
         Ok(Vec::new())
     }

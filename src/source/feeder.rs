@@ -145,6 +145,9 @@ impl<D: Record> Feed<D> {
 
     /// Ends reading, after the last acknowledgement has been passed on.
     pub(super) fn finish(&mut self) {
+        if let Kind::Inline { reader, .. } = &mut self.kind {
+            reader.finish();
+        }
         if let Kind::Threaded { shared, thread } = &mut self.kind {
             shared.finished.store(true, Ordering::SeqCst);
             shared.news.notify_all();
@@ -207,6 +210,7 @@ impl<D> Feeder<D> {
             }
             if self.shared.finished.load(Ordering::SeqCst) {
                 if lock(&self.shared.acknowledged).is_empty() {
+                    self.reader.finish();
                     return Ok(());
                 }
                 continue;

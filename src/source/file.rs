@@ -9,7 +9,7 @@ use std::time::Duration;
 use tidegate_operators::Record;
 
 use super::lines::{Decode, LineSplitter, Read, utf8};
-use super::{Intake, Opening, Partition, Poll, Reader, Source};
+use super::{Attempt, Intake, Opening, Partition, Poll, Reader, Source};
 use crate::error::SourceError;
 
 /// The lines of a file, from its beginning to its end. A line's offset is that of its first byte.
@@ -67,7 +67,7 @@ impl<D: Record> Source for File<D> {
         format!("file:{}", self.path.display())
     }
 
-    fn partitions(&mut self) -> Result<Vec<Partition>, SourceError> {
+    fn partitions(&mut self, _attempt: &Attempt<'_>) -> Result<Vec<Partition>, SourceError> {
         let metadata = fs::metadata(&self.path)
             .map_err(|source| SourceError::File { path: self.path.clone(), source })?;
         if metadata.is_dir() {

@@ -64,6 +64,15 @@ pub struct Opening {
     pub interval: Option<Duration>,
 }
 
+/// How hard to try to reach what a source reads.
+#[derive(Clone, Copy)]
+pub struct Attempt<'a> {
+    /// Whether to give up at once, rather than to try again with a message in the log.
+    pub fail_fast: bool,
+    /// Whether the job is stopping, so that trying again makes no sense any more.
+    pub is_stopping: &'a dyn Fn() -> bool,
+}
+
 /// What a call of [`Reader::poll`] came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Poll {
@@ -89,7 +98,7 @@ pub trait Source: Send + 'static {
     /// # Errors
     ///
     /// Whatever would keep the source from being read, with its remedy.
-    fn partitions(&mut self) -> Result<Vec<Partition>, SourceError>;
+    fn partitions(&mut self, attempt: &Attempt<'_>) -> Result<Vec<Partition>, SourceError>;
 
     /// The worker that reads a partition: by default they are dealt out, so that worker
     /// `(source + partition) % workers` gets it.
@@ -127,6 +136,10 @@ pub trait Reader<D>: Send {
     fn acknowledge(&mut self, through: &[(u32, u64)]) {
         let _ = through;
     }
+
+    /// Nothing more will be read or acknowledged: a moment to bring acknowledgements to an end, in
+    /// a few seconds at most.
+    fn finish(&mut self) {}
 
     /// Whether the reader never waits and its records depend on the tick: then it is polled on
     /// the worker when a batch is cut, without a thread of its own.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tidegate_operators::Record;
 
-use super::{Intake, Opening, Partition, Poll, Reader, Source};
+use super::{Attempt, Intake, Opening, Partition, Poll, Reader, Source};
 use crate::engine::control::lock;
 use crate::error::SourceError;
 
@@ -85,7 +85,7 @@ impl<D: Record> Source for Queue<D> {
         "queue".into()
     }
 
-    fn partitions(&mut self) -> Result<Vec<Partition>, SourceError> {
+    fn partitions(&mut self, _attempt: &Attempt<'_>) -> Result<Vec<Partition>, SourceError> {
         let partitions = 0..lock(&self.shared).partitions.len() as u32;
         Ok(partitions.map(|id| Partition { id, name: format!("queue-{id}") }).collect())
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tidegate_operators::Record;
 
 use super::lines::{Decode, LineSplitter, Read, utf8};
-use super::{Intake, Opening, Partition, Poll, Reader, Source};
+use super::{Attempt, Intake, Opening, Partition, Poll, Reader, Source};
 use crate::error::SourceError;
 
 /// The lines that a TCP server sends. A line's offset is its number, from 0.
@@ -51,7 +51,7 @@ impl<D: Record> Source for Socket<D> {
         format!("tcp:{}", self.address)
     }
 
-    fn partitions(&mut self) -> Result<Vec<Partition>, SourceError> {
+    fn partitions(&mut self, _attempt: &Attempt<'_>) -> Result<Vec<Partition>, SourceError> {
         self.address.to_socket_addrs().map_err(|error| {
             SourceError::Invalid(format!(
                 "`{}` is no address ({error}): give one as `HOST:PORT`",

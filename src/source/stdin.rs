@@ -8,7 +8,7 @@ use std::time::Duration;
 use tidegate_operators::Record;
 
 use super::lines::{Decode, LINE_BYTES_MAX, utf8};
-use super::{Intake, Opening, Partition, Poll, Reader, Source};
+use super::{Attempt, Intake, Opening, Partition, Poll, Reader, Source};
 use crate::error::SourceError;
 
 /// The lines of standard input, until it is closed. A line's offset is its number, from 0.
@@ -50,7 +50,7 @@ impl<D: Record> Source for Stdin<D> {
         "stdin".into()
     }
 
-    fn partitions(&mut self) -> Result<Vec<Partition>, SourceError> {
+    fn partitions(&mut self, _attempt: &Attempt<'_>) -> Result<Vec<Partition>, SourceError> {
         Ok(vec![Partition { id: 0, name: "stdin".into() }])
     }
 

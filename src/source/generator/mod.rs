@@ -21,7 +21,7 @@ pub use keys::Zipf;
 pub use rate::RateRow;
 pub use stocks::StockTick;
 
-use super::{Intake, Opening, Partition, Poll, Reader, Source};
+use super::{Attempt, Intake, Opening, Partition, Poll, Reader, Source};
 use crate::error::SourceError;
 
 /// Makes the record at an offset; the numbers come from a generator of its own.
@@ -152,7 +152,7 @@ impl<D: Record> Source for Generator<D> {
         self.name.clone()
     }
 
-    fn partitions(&mut self) -> Result<Vec<Partition>, SourceError> {
+    fn partitions(&mut self, _attempt: &Attempt<'_>) -> Result<Vec<Partition>, SourceError> {
         let partitions = 0..self.partitions;
         Ok(partitions.map(|id| Partition { id, name: format!("{}-{id}", self.name) }).collect())
     }

@@ -1,0 +1,193 @@
+//! How clients are configured, and what is told about their connections.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::producer::{DeliveryResult, ProducerContext};
+use rdkafka::topic_partition_list::TopicPartitionList;
+
+use crate::engine::control::lock;
+use crate::error::SourceError;
+
+/// The settings of a connection: brokers, and whatever librdkafka understands.
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    pub(crate) brokers: String,
+    pub(crate) options: Vec<(String, String)>,
+}
+
+impl Client {
+    pub(crate) fn new(brokers: impl Into<String>) -> Self {
+        Client { brokers: brokers.into(), options: Vec::new() }
+    }
+
+    /// The configuration: our defaults, then what the user says.
+    pub(crate) fn config(&self, defaults: &[(&str, &str)]) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.brokers).set("client.id", "tidegate");
+        for (key, value) in defaults {
+            config.set(*key, *value);
+        }
+        for (key, value) in &self.options {
+            config.set(key, value);
+        }
+        config.set_log_level(RDKafkaLogLevel::Warning);
+        config
+    }
+}
+
+/// Checks a list of brokers `HOST:PORT[,HOST:PORT]` before anything tries to use it.
+pub(crate) fn brokers_of(text: &str) -> Result<(), String> {
+    let remedy = "give brokers as `HOST:PORT`, several with commas in between";
+    if text.is_empty() {
+        return Err(format!("no broker address: {remedy}"));
+    }
+    for broker in text.split(',') {
+        let valid = broker.rsplit_once(':').is_some_and(|(host, port)| {
+            !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
+        });
+        if !valid {
+            return Err(format!("`{broker}` is no broker address: {remedy}"));
+        }
+    }
+    Ok(())
+}
+
+/// What a failed call means, and what to do about it.
+pub(crate) fn explain(what: String, error: KafkaError) -> SourceError {
+    let remedy = match error.rdkafka_error_code() {
+        Some(
+            RDKafkaErrorCode::BrokerTransportFailure
+            | RDKafkaErrorCode::AllBrokersDown
+            | RDKafkaErrorCode::OperationTimedOut
+            | RDKafkaErrorCode::Resolve,
+        ) => ": is the broker running, and the address right?",
+        Some(
+            RDKafkaErrorCode::Authentication
+            | RDKafkaErrorCode::SaslAuthenticationFailed
+            | RDKafkaErrorCode::SSL,
+        ) => ": check user, password and certificates",
+        Some(
+            RDKafkaErrorCode::TopicAuthorizationFailed
+            | RDKafkaErrorCode::GroupAuthorizationFailed
+            | RDKafkaErrorCode::ClusterAuthorizationFailed,
+        ) => ": ask for the permission",
+        _ => "",
+    };
+    SourceError::Client { message: format!("{what}{remedy}"), source: Box::new(error) }
+}
+
+/// Whether an error only means that the broker is not there now.
+pub(crate) fn is_passing(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::BrokerTransportFailure
+                | RDKafkaErrorCode::AllBrokersDown
+                | RDKafkaErrorCode::OperationTimedOut
+                | RDKafkaErrorCode::Resolve
+                | RDKafkaErrorCode::RequestTimedOut
+                | RDKafkaErrorCode::NetworkException
+                | RDKafkaErrorCode::LeaderNotAvailable
+                | RDKafkaErrorCode::NotLeaderForPartition
+                | RDKafkaErrorCode::WaitingForCoordinator
+                | RDKafkaErrorCode::NodeUpdate
+                | RDKafkaErrorCode::BrokerNotAvailable
+                | RDKafkaErrorCode::ReplicaNotAvailable
+                | RDKafkaErrorCode::KafkaStorageError
+                | RDKafkaErrorCode::FencedLeaderEpoch
+                | RDKafkaErrorCode::UnknownLeaderEpoch
+        )
+    )
+}
+
+/// Listens to a client: says once when the broker is lost, and once when it is back.
+#[derive(Default)]
+pub(crate) struct Connection {
+    lost: Mutex<bool>,
+    /// Commits asked for but not confirmed.
+    pub(crate) commits: AtomicI64,
+    /// Messages that could not be delivered, and why the first of them.
+    pub(crate) undelivered: AtomicUsize,
+    pub(crate) first_error: Mutex<Option<KafkaError>>,
+}
+
+impl Connection {
+    /// Records came, so the broker is there.
+    pub(crate) fn found(&self, name: &str) {
+        let mut lost = lock(&self.lost);
+        if std::mem::take(&mut *lost) {
+            log::warn!("{name}: the broker is back");
+        }
+    }
+
+    /// The broker is not there.
+    pub(crate) fn missing(&self, reason: &str) {
+        let mut lost = lock(&self.lost);
+        if !std::mem::replace(&mut *lost, true) {
+            log::warn!("waiting for Kafka: {reason}");
+        }
+    }
+}
+
+impl Connection {
+    /// Whether the broker is away.
+    pub(crate) fn is_missing(&self) -> bool {
+        *lock(&self.lost)
+    }
+}
+
+impl ClientContext for Connection {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        // Connection trouble is told once, by `error`; the client's own lines are for debugging.
+        log::debug!("librdkafka {level:?} {facility}: {message}");
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        if is_passing(&error) {
+            self.missing(reason);
+        } else {
+            log::warn!("Kafka: {error} ({reason})");
+        }
+    }
+}
+
+impl ConsumerContext for Connection {
+    fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
+        self.commits.fetch_sub(1, Ordering::SeqCst);
+        if let Err(error) = result {
+            log::warn!("the group's offsets can't be committed, so lag tools show old ones: {error}");
+        }
+    }
+}
+
+impl ProducerContext for Connection {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, delivery: &DeliveryResult<'_>, _opaque: ()) {
+        if let Err((error, _)) = delivery {
+            self.undelivered.fetch_add(1, Ordering::SeqCst);
+            lock(&self.first_error).get_or_insert_with(|| error.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::brokers_of;
+
+    #[test]
+    fn broker_addresses_are_checked() {
+        for good in ["localhost:9092", "a:1,b:65535", "[::1]:9092"] {
+            assert_eq!(brokers_of(good), Ok(()));
+        }
+        for bad in ["", "localhost", "localhost:", ":9092", "localhost:0", "a:1,", "a:99999"] {
+            let error = brokers_of(bad).expect_err(bad);
+            assert!(error.contains("HOST:PORT"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! How tests are made: named by a sentence, killed when they hang, skipped aloud.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+
+use libtest_mimic::{Failed, Trial};
+
+/// No test takes this long; one that does hangs.
+const TIMEOUT: Duration = Duration::from_secs(120);
+
+/// A test: `module::sentence`.
+pub fn test(module: &str, name: &str, body: impl FnOnce() + Send + 'static) -> Trial {
+    Trial::test(format!("{module}::{name}"), move || within(TIMEOUT, body))
+}
+
+/// A test that can't run here. With `CI=true` or `TIDEGATE_TEST_ALL=1` that is a failure.
+pub fn skipped(module: &str, name: &str, reason: &str) -> Trial {
+    let strict = ["CI", "TIDEGATE_TEST_ALL"]
+        .iter()
+        .any(|variable| std::env::var(variable).is_ok_and(|value| !matches!(&*value, "" | "0" | "false")));
+    let text = format!("skipped, which is a failure here: {reason}");
+    Trial::test(format!("{module}::{name}"), move || Err(Failed::from(text)))
+        .with_kind(format!("skipped: {reason}"))
+        .with_ignored_flag(!strict)
+}
+
+/// A fact about something that Tidegate does not have yet.
+pub fn unsupported(module: &str, name: &str, what: &str) -> Trial {
+    Trial::test(format!("{module}::{name}"), || Ok(()))
+        .with_kind(format!("not yet supported: {what}"))
+        .with_ignored_flag(true)
+}
+
+/// Runs `body` on a thread of its own, and gives it up when it hangs.
+fn within(limit: Duration, body: impl FnOnce() + Send + 'static) -> Result<(), Failed> {
+    let (done, outcome) = channel();
+    let run = move || {
+        let result = catch_unwind(AssertUnwindSafe(body));
+        // Whoever waited may have given up.
+        let _ = done.send(result);
+    };
+    let thread = std::thread::Builder::new().name("test".into()).spawn(run);
+    if let Err(error) = thread {
+        return Err(Failed::from(format!("no thread for the test: {error}")));
+    }
+    match outcome.recv_timeout(limit) {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(panic)) => {
+            let text = panic
+                .downcast_ref::<String>()
+                .cloned()
+                .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            Err(Failed::from(text.unwrap_or_else(|| "it panicked".to_owned())))
+        }
+        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+            Err(Failed::from(format!("it hangs: not done after {} s", limit.as_secs())))
+        }
+    }
+}
+
+/// Trials of a module: `trials![module; function, function]`, each named after its function.
+macro_rules! trials {
+    ($module:literal; $($name:ident),* $(,)?) => {
+        vec![$($crate::support::test($module, stringify!($name), $name)),*]
+    };
+}
+pub(crate) use trials;
+
+/// Seeded numbers for tests: the seed is printed by whoever fails.
+#[derive(Clone, Debug)]
+pub struct Rng {
+    state: u64,
+}
+
+impl Rng {
+    pub fn new(seed: u64) -> Self {
+        Rng { state: seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0xD1B5_4A32_D192_ED03 }
+    }
+
+    pub fn next(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut word = self.state;
+        word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        word ^ (word >> 31)
+    }
+
+    pub fn below(&mut self, limit: u64) -> u64 {
+        self.next() % limit.max(1)
+    }
+}
