@@ -57,12 +57,13 @@ pub mod sink;
 pub mod source;
 mod table;
 mod windowed;
+pub mod workloads;
 
 pub use batch::{BatchId, ChunkStream, Collection, Diff, RowStream, Tick};
 pub use config::{Cluster, Config, Secret, Strategy, Trigger};
 pub use context::Context;
 pub use dstream::{DStream, Span};
-pub use engine::{Job, Local, ManualClock, run, start};
+pub use engine::{Job, Local, ManualClock, Stopper, run, start};
 pub use error::RunError;
 pub use metrics::Summary;
 pub use ordered_float::OrderedFloat;

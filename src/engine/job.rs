@@ -145,6 +145,19 @@ pub struct Job {
     _signals: Option<SignalListener>,
 }
 
+/// Asks a job to stop.
+#[derive(Clone)]
+pub struct Stopper {
+    control: Arc<Control>,
+}
+
+impl Stopper {
+    /// As [`Job::stop`].
+    pub fn stop(&self) {
+        self.control.stop();
+    }
+}
+
 /// How long workers are waited for once the run has failed.
 const GRACE: Duration = Duration::from_millis(500);
 
@@ -153,6 +166,11 @@ impl Job {
     /// [`Job::join`] to wait for it.
     pub fn stop(&self) {
         self.control.stop();
+    }
+
+    /// Something that can ask the job to stop while another thread waits for it.
+    pub fn stopper(&self) -> Stopper {
+        Stopper { control: Arc::clone(&self.control) }
     }
 
     /// Waits until the job has ended. In a cluster, process 0 has the summary of all; those of the

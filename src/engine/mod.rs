@@ -16,7 +16,7 @@ mod signals;
 mod watchdog;
 mod worker;
 
-pub use job::{Job, run, start};
+pub use job::{Job, Stopper, run, start};
 pub use local::Local;
 pub use manual::ManualClock;
 

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{DeliveryResult, ProducerContext};
-use rdkafka::topic_partition_list::TopicPartitionList;
+use tidegate_kafka_consumer::{ClientError, Listener};
 
 use crate::engine::control::lock;
 use crate::error::SourceError;
@@ -25,14 +25,18 @@ impl Client {
         Client { brokers: brokers.into(), options: Vec::new() }
     }
 
-    /// The configuration: our defaults, then what the user says.
+    /// The options: our defaults, then what the user says.
+    pub(crate) fn options<'a>(&'a self, defaults: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+        let mut options = vec![("bootstrap.servers", &*self.brokers), ("client.id", "tidegate")];
+        options.extend(defaults);
+        options.extend(self.options.iter().map(|(key, value)| (&**key, &**value)));
+        options
+    }
+
+    /// The same for rdkafka.
     pub(crate) fn config(&self, defaults: &[(&str, &str)]) -> ClientConfig {
         let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", &self.brokers).set("client.id", "tidegate");
-        for (key, value) in defaults {
-            config.set(*key, *value);
-        }
-        for (key, value) in &self.options {
+        for (key, value) in self.options(defaults) {
             config.set(key, value);
         }
         config.set_log_level(RDKafkaLogLevel::Warning);
@@ -148,7 +152,9 @@ impl ClientContext for Connection {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        if is_passing(&error) {
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF) {
+            // No error at all.
+        } else if is_passing(&error) {
             self.missing(reason);
         } else {
             log::warn!("Kafka: {error} ({reason})");
@@ -156,11 +162,26 @@ impl ClientContext for Connection {
     }
 }
 
-impl ConsumerContext for Connection {
-    fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
+impl ConsumerContext for Connection {}
+
+impl Listener for Connection {
+    fn error(&self, code: RDKafkaErrorCode, reason: &str) {
+        ClientContext::error(self, KafkaError::Global(code), reason);
+    }
+
+    fn log(&self, level: i32, line: &str) {
+        log::debug!("librdkafka {level}: {line}");
+    }
+
+    fn committed(&self, result: Result<(), ClientError>) {
         self.commits.fetch_sub(1, Ordering::SeqCst);
-        if let Err(error) = result {
-            log::warn!("the group's offsets can't be committed, so lag tools show old ones: {error}");
+        match result {
+            Ok(()) => {}
+            // There was nothing new to commit.
+            Err(error) if error.code == Some(RDKafkaErrorCode::NoOffset) => {}
+            Err(error) => log::warn!(
+                "the group's offsets can't be committed, so lag tools show old ones: {error}"
+            ),
         }
     }
 }

@@ -21,7 +21,7 @@ pub use start::StartAt;
 
 use super::{Attempt, Opening, Partition, Reader, Source};
 use crate::error::SourceError;
-use crate::kafka::{Client, Topic, brokers_of, explain, find_topics};
+use crate::kafka::{Client, Connection, Topic, brokers_of, explain, find_topics};
 use reader::KafkaReader;
 
 /// Makes a record of a message, or says why that is not possible.
@@ -67,6 +67,8 @@ pub struct Kafka<D> {
     record_bytes_max: usize,
     refresh_every: Duration,
     found: Vec<Topic>,
+    /// A client for questions, shared by the readers.
+    inquirer: Option<Arc<BaseConsumer<Connection>>>,
 }
 
 /// Messages larger than this go to the dead letters, unless configured otherwise.
@@ -80,7 +82,7 @@ impl Kafka<String> {
     /// Messages as text.
     pub fn text(brokers: &str, topic: &str) -> Self {
         Kafka::decoded(brokers, topic, |record| {
-            let payload = record.payload.ok_or("the message has no payload")?;
+            let payload = record.payload().ok_or("the message has no payload")?;
             let text = std::str::from_utf8(payload).map_err(|error| format!("no UTF-8: {error}"))?;
             Ok(text.to_owned())
         })
@@ -94,7 +96,7 @@ impl<D: Record> Kafka<D> {
         D: DeserializeOwned,
     {
         Kafka::decoded(brokers, topic, |record| {
-            let payload = record.payload.ok_or("the message has no payload")?;
+            let payload = record.payload().ok_or("the message has no payload")?;
             serde_json::from_slice(payload).map_err(|error| format!("not as expected: {error}"))
         })
     }
@@ -114,6 +116,7 @@ impl<D: Record> Kafka<D> {
             record_bytes_max: RECORD_BYTES_MAX,
             refresh_every: REFRESH_EVERY,
             found: Vec::new(),
+            inquirer: None,
         }
     }
 
@@ -187,10 +190,10 @@ impl<D: Record> Source for Kafka<D> {
 
     fn partitions(&mut self, attempt: &Attempt<'_>) -> Result<Vec<Partition>, SourceError> {
         brokers_of(&self.client.brokers).map_err(SourceError::Invalid)?;
-        let consumer: BaseConsumer = self
+        let consumer: BaseConsumer<Connection> = self
             .client
             .config(&self.consumer_defaults())
-            .create()
+            .create_with_context(Connection::default())
             .map_err(|error| explain("can't make a Kafka client".into(), error))?;
         let mut complained = false;
         self.found = find_topics(consumer.client(), &self.client.brokers, &self.topics, &mut |why| {
@@ -202,6 +205,7 @@ impl<D: Record> Source for Kafka<D> {
             }
             true
         })?;
+        self.inquirer = Some(Arc::new(consumer));
         let partitions = self.found.iter().enumerate().flat_map(|(index, topic)| {
             (0..topic.partitions).map(move |partition| Partition {
                 id: number(index, partition),

@@ -1,13 +1,12 @@
 //! Reads the partitions of one worker.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use tidegate_kafka_consumer::{BatchConsumer, Code, Event, Message};
 use tidegate_operators::Record;
 
 use super::start::Range;
@@ -18,31 +17,72 @@ use crate::source::{Intake, Opening, Partition, Poll, Reader, Source};
 
 pub(super) struct KafkaReader<D> {
     name: String,
-    consumer: BaseConsumer<Connection>,
+    consumer: BatchConsumer<Connection>,
+    inquirer: Arc<BaseConsumer<Connection>>,
     decode: Decode<D>,
     /// Whether a group's offsets are committed.
     commits: bool,
     record_bytes_max: usize,
     topics: Vec<Topic>,
-    /// This worker's partitions, with the offset to be read next.
-    positions: Vec<Position>,
-    /// Which partitions are this worker's.
-    worker: usize,
-    workers: usize,
-    source_index: usize,
-    bounded: bool,
-    fail_fast: bool,
+    places: Places,
+    opening: Opening,
     refresh_every: Duration,
     refreshed: Instant,
 }
 
-struct Position {
+/// This worker's partitions.
+struct Places {
+    places: Vec<Place>,
+    /// The place of the last message: the next is likely to have the same.
+    last: usize,
+    bounded: bool,
+}
+
+struct Place {
     topic: usize,
     partition: i32,
+    /// The client's own mark of the topic, once a message has shown it.
+    topic_id: Option<usize>,
+    /// The offset to be read next.
     next: i64,
     /// In a bounded run: read up to here.
     end: i64,
     ended: bool,
+}
+
+impl Places {
+    /// The place that a message belongs to.
+    #[inline]
+    fn find(&mut self, message: &Message<'_>, topics: &[Topic]) -> Option<&mut Place> {
+        let (id, partition) = (message.topic_id(), message.partition());
+        let is_it = |place: &Place| place.partition == partition && place.topic_id == Some(id);
+        if !self.places.get(self.last).is_some_and(is_it) {
+            let known = self.places.iter().position(is_it);
+            let found = known.or_else(|| {
+                let name = message.topic();
+                self.places.iter().position(|place| {
+                    place.partition == partition && topics[place.topic].name == name
+                })
+            })?;
+            self.last = found;
+            self.places[found].topic_id = Some(id);
+        }
+        self.places.get_mut(self.last)
+    }
+
+    /// In a bounded run: says which partitions are read up to their end, and whether all are.
+    fn conclude<D>(&mut self, intake: &mut Intake<D>) -> bool {
+        if !self.bounded {
+            return false;
+        }
+        for place in &mut self.places {
+            if !place.ended && place.next >= place.end {
+                place.ended = true;
+                intake.end(number(place.topic, place.partition as u32));
+            }
+        }
+        self.places.iter().all(|place| place.ended)
+    }
 }
 
 impl<D: Record> KafkaReader<D> {
@@ -51,40 +91,38 @@ impl<D: Record> KafkaReader<D> {
         assigned: &[Partition],
         opening: &Opening,
     ) -> Result<Self, SourceError> {
-        let consumer: BaseConsumer<Connection> = source
-            .client
-            .config(&source.consumer_defaults())
-            .create_with_context(Connection::default())
-            .map_err(|error| explain("can't make a Kafka consumer".into(), error))?;
-        let places: Vec<(String, i32)> = assigned
+        let inquirer = Arc::clone(source.inquirer.as_ref().expect("partitions were asked for"));
+        let defaults = source.consumer_defaults();
+        let options = source.client.options(&defaults);
+        let consumer = BatchConsumer::new(options, Connection::default())
+            .map_err(|error| SourceError::Invalid(format!("a Kafka option is not valid: {error}")))?;
+        let at: Vec<(String, i32)> = assigned
             .iter()
             .map(|partition| {
                 let topic = &source.found[(partition.id >> PARTITION_BITS) as usize];
                 (topic.name.clone(), (partition.id & ((1 << PARTITION_BITS) - 1)) as i32)
             })
             .collect();
-        let ranges = source.start.ranges(&consumer, &places)?;
-        let positions = assigned.iter().zip(places).zip(ranges);
-        let positions = positions.map(|((partition, (_, within)), Range { from, end })| Position {
+        let ranges = source.start.ranges(&inquirer, &at)?;
+        let places = assigned.iter().zip(at).zip(ranges);
+        let places = places.map(|((partition, (_, within)), Range { from, end })| Place {
             topic: (partition.id >> PARTITION_BITS) as usize,
             partition: within,
+            topic_id: None,
             next: from,
             end,
             ended: false,
         });
-        let reader = KafkaReader {
+        let mut reader = KafkaReader {
             name: source.name(),
-            positions: positions.collect(),
+            places: Places { places: places.collect(), last: 0, bounded: opening.bounded },
             consumer,
+            inquirer,
             decode: Arc::clone(&source.decode),
             commits: source.group.is_some(),
             record_bytes_max: source.record_bytes_max,
             topics: source.found.clone(),
-            worker: opening.worker,
-            workers: opening.workers,
-            source_index: opening.source_index,
-            bounded: opening.bounded,
-            fail_fast: opening.fail_fast,
+            opening: opening.clone(),
             refresh_every: source.refresh_every,
             refreshed: Instant::now(),
         };
@@ -93,191 +131,164 @@ impl<D: Record> KafkaReader<D> {
     }
 
     /// Tells the client what to fetch, from where.
-    fn assign(&self) -> Result<(), SourceError> {
-        let mut list = TopicPartitionList::new();
-        for position in self.positions.iter().filter(|position| !position.ended) {
-            let topic = &self.topics[position.topic].name;
-            list.add_partition_offset(topic, position.partition, Offset::Offset(position.next))
-                .map_err(|error| explain(format!("can't read {topic}-{}", position.partition), error))?;
-        }
+    fn assign(&mut self) -> Result<(), SourceError> {
+        let places = self.places.places.iter().filter(|place| !place.ended);
+        let topics = &self.topics;
         self.consumer
-            .assign(&list)
-            .map_err(|error| explain("can't assign partitions".into(), error))
+            .assign(places.map(|place| (&*topics[place.topic].name, place.partition, place.next)))
+            .map_err(|error| SourceError::Client {
+                message: format!("can't read {}", self.name),
+                source: Box::new(error),
+            })
     }
 
     /// Looks whether the topics have new partitions, and takes those that are this worker's.
     fn refresh(&mut self, intake: &mut Intake<D>) -> Result<(), SourceError> {
         self.refreshed = Instant::now();
-        let known: BTreeSet<(usize, i32)> =
-            self.positions.iter().map(|p| (p.topic, p.partition)).collect();
+        // Nobody else listens to this client; what it says of connections the other says too.
+        while self.inquirer.poll(Duration::ZERO).is_some() {}
         let mut grown = false;
         for index in 0..self.topics.len() {
             let name = self.topics[index].name.clone();
-            // A broker that is away is the poll's to notice.
-            let Ok(metadata) = self.consumer.fetch_metadata(Some(&name), Duration::from_secs(1))
+            // A broker that is away is noticed where records are read.
+            let Ok(metadata) = self.inquirer.fetch_metadata(Some(&name), Duration::from_secs(1))
             else {
                 return Ok(());
             };
             let Some(topic) = metadata.topics().iter().find(|topic| topic.name() == name) else {
                 continue;
             };
-            let now = topic.partitions().len() as u32;
-            for partition in self.topics[index].partitions..now {
-                let worker = (self.source_index + index + partition as usize) % self.workers;
-                if worker != self.worker || known.contains(&(index, partition as i32)) {
+            let (known, now) = (self.topics[index].partitions, topic.partitions().len() as u32);
+            self.topics[index].partitions = known.max(now);
+            for partition in known..now {
+                let dealt = self.opening.source_index + index + partition as usize;
+                if dealt % self.opening.workers != self.opening.worker {
                     continue;
                 }
                 log::info!("{name} has a new partition: {partition}");
-                intake.announce(Partition {
-                    id: number(index, partition),
-                    name: format!("{name}-{partition}"),
-                });
-                self.positions.push(Position {
+                let id = number(index, partition);
+                intake.announce(Partition { id, name: format!("{name}-{partition}") });
+                self.places.places.push(Place {
                     topic: index,
                     partition: partition as i32,
+                    topic_id: None,
                     next: 0,
                     end: 0,
                     ended: false,
                 });
                 grown = true;
             }
-            self.topics[index].partitions = self.topics[index].partitions.max(now);
         }
         if grown {
             self.assign()?;
         }
         Ok(())
     }
+}
 
-    /// What an error of the client comes to.
-    fn judge(&mut self, error: KafkaError, intake: &mut Intake<D>) -> Result<(), SourceError> {
-        if let KafkaError::PartitionEOF(partition) = error {
-            self.caught_up(partition, intake);
-            return Ok(());
-        }
-        if is_passing(&error) && !self.fail_fast {
-            self.consumer.context().missing(&error.to_string());
-            return Ok(());
-        }
-        let remedy = match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::OffsetOutOfRange | RDKafkaErrorCode::AutoOffsetReset) => {
-                "an offset that was to be read is gone: records were deleted (retention, or the \
-                 topic was truncated) before they were read; start at `earliest` to go on without them"
-            }
-            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
-                "the topic is gone"
-            }
-            _ => "can't read from Kafka",
-        };
-        Err(explain(remedy.into(), error))
+/// What a partition's error comes to: nothing, if the broker is only away.
+fn judge(code: Code, message: &Message<'_>) -> Result<(), SourceError> {
+    let error = KafkaError::MessageConsumption(code);
+    if is_passing(&error) {
+        return Ok(());
     }
-
-    /// A partition has nothing more now. In a bounded run its last offsets may hold no record
-    /// (they may be markers of transactions), so that this is what tells its end.
-    fn caught_up(&mut self, partition: i32, intake: &mut Intake<D>) {
-        if !self.bounded {
-            return;
+    let place = format!("{}-{}", message.topic(), message.partition());
+    Err(match code {
+        Code::OffsetOutOfRange | Code::AutoOffsetReset => SourceError::Client {
+            message: format!(
+                "an offset of {place} that was to be read is gone: records were deleted (retention, \
+                 or the topic was truncated) before they were read; start at `earliest` to go on \
+                 without them"
+            ),
+            source: Box::new(error),
+        },
+        Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => {
+            SourceError::Client { message: format!("{place} is gone"), source: Box::new(error) }
         }
-        let behind = |position: &Position| position.partition == partition && !position.ended;
-        let consumer = &self.consumer;
-        let Ok(at) = consumer.position() else { return };
-        for position in self.positions.iter_mut().filter(|position| behind(position)) {
-            let topic = &self.topics[position.topic].name;
-            let reached = at.find_partition(topic, partition).map(|found| found.offset());
-            if let Some(Offset::Offset(offset)) = reached
-                && offset >= position.end
-            {
-                position.next = position.end;
-            }
-        }
-        self.end_those_that_are_through(intake);
-    }
-
-    fn end_those_that_are_through(&mut self, intake: &mut Intake<D>) {
-        if !self.bounded {
-            return;
-        }
-        for position in &mut self.positions {
-            if !position.ended && position.next >= position.end {
-                position.ended = true;
-                intake.end(number(position.topic, position.partition as u32));
-            }
-        }
-    }
+        _ => explain(format!("can't read {place}"), error),
+    })
 }
 
 impl<D: Record> Reader<D> for KafkaReader<D> {
     fn poll(&mut self, intake: &mut Intake<D>, wait: Duration) -> Result<Poll, SourceError> {
-        self.end_those_that_are_through(intake);
-        if self.bounded && self.positions.iter().all(|position| position.ended) {
+        if self.places.conclude(intake) {
             return Ok(Poll::End);
         }
-        if self.fail_fast && self.consumer.context().is_missing() {
+        if self.opening.fail_fast && self.consumer.listener().is_missing() {
             let error = KafkaError::Global(RDKafkaErrorCode::AllBrokersDown);
             return Err(explain("Kafka can't be reached any more".into(), error));
         }
-        if !self.bounded && self.refreshed.elapsed() >= self.refresh_every {
+        if !self.opening.bounded && self.refreshed.elapsed() >= self.refresh_every {
             self.refresh(intake)?;
         }
-        let mut wait = wait;
-        loop {
-            let message = match self.consumer.poll(wait) {
-                None => return Ok(Poll::Idle),
-                Some(Ok(message)) => message,
-                Some(Err(error)) => {
-                    self.judge(error, intake)?;
-                    wait = Duration::ZERO;
-                    continue;
+        let KafkaReader { consumer, places, topics, decode, record_bytes_max, .. } = self;
+        let mut outcome = Ok(Poll::Idle);
+        let mut records = 0;
+        consumer.consume(wait, |event| {
+            match event {
+                Event::Record(message) => {
+                    let Some(place) = places.find(&message, topics) else { return true };
+                    let offset = message.offset();
+                    if place.ended || offset < place.next {
+                        return true;
+                    }
+                    place.next = offset + 1;
+                    if places.bounded && offset >= places.places[places.last].end {
+                        return true;
+                    }
+                    let place = &places.places[places.last];
+                    let payload = message.payload().unwrap_or_default();
+                    let decoded = if payload.len() > *record_bytes_max {
+                        Err(format!("{} bytes: the limit is {record_bytes_max}", payload.len()))
+                    } else {
+                        decode(&KafkaRecord::of(message))
+                    };
+                    let id = number(place.topic, place.partition as u32);
+                    intake.record(id, offset as u64, payload, decoded);
+                    records += 1;
                 }
-            };
-            wait = Duration::ZERO;
-            let record = KafkaRecord::of(&message);
-            let decoded = match record.payload {
-                Some(payload) if payload.len() > self.record_bytes_max => Err(format!(
-                    "{} bytes: the limit is {}",
-                    payload.len(),
-                    self.record_bytes_max
-                )),
-                _ => (self.decode)(&record),
-            };
-            let (topics, positions) = (&self.topics, &mut self.positions);
-            let position = positions.iter_mut().find(|position| {
-                position.partition == record.partition
-                    && (topics.len() == 1 || topics[position.topic].name == record.topic)
-            });
-            let Some(position) = position else { continue };
-            if self.bounded && record.offset >= position.end {
-                position.next = position.end;
-                drop(message);
-                self.end_those_that_are_through(intake);
-                continue;
+                // The last offsets of a partition may hold no record (they may be markers of
+                // transactions): then this is what tells its end.
+                Event::End(message) => {
+                    if let Some(place) = places.find(&message, topics) {
+                        place.next = place.next.max(message.offset());
+                    }
+                    if places.bounded {
+                        return false;
+                    }
+                }
+                Event::Failed(code, message) => {
+                    if let Err(error) = judge(code, &message) {
+                        outcome = Err(error);
+                        return false;
+                    }
+                }
             }
-            let id = number(position.topic, record.partition as u32);
-            position.next = record.offset + 1;
-            let payload = record.payload.unwrap_or_default();
-            intake.record(id, record.offset as u64, payload, decoded);
             if intake.is_full() {
-                self.consumer.context().found(&self.name);
-                return Ok(Poll::More);
+                outcome = Ok(Poll::More);
+                return false;
             }
+            true
+        });
+        if records > 0 {
+            self.consumer.listener().found(&self.name);
         }
+        self.places.conclude(intake);
+        outcome
     }
 
     fn acknowledge(&mut self, through: &[(u32, u64)]) {
         if !self.commits {
             return;
         }
-        let mut list = TopicPartitionList::new();
-        for (id, offset) in through {
-            let topic = &self.topics[(id >> PARTITION_BITS) as usize].name;
-            let partition = (id & ((1 << PARTITION_BITS) - 1)) as i32;
-            // A name and an offset that came from the broker are valid.
-            let _ = list.add_partition_offset(topic, partition, Offset::Offset(*offset as i64));
-        }
-        let context = Arc::clone(self.consumer.context());
-        context.commits.fetch_add(1, Ordering::SeqCst);
-        if let Err(error) = self.consumer.commit(&list, CommitMode::Async) {
-            context.commits.fetch_sub(1, Ordering::SeqCst);
+        let topics = &self.topics;
+        let places = through.iter().map(|(id, offset)| {
+            let topic = &topics[(id >> PARTITION_BITS) as usize].name;
+            (&**topic, (id & ((1 << PARTITION_BITS) - 1)) as i32, *offset as i64)
+        });
+        self.consumer.listener().commits.fetch_add(1, Ordering::SeqCst);
+        if let Err(error) = self.consumer.commit(places) {
+            self.consumer.listener().commits.fetch_sub(1, Ordering::SeqCst);
             log::warn!("the group's offsets can't be committed, so lag tools show old ones: {error}");
         }
     }
@@ -285,14 +296,13 @@ impl<D: Record> Reader<D> for KafkaReader<D> {
     /// Waits for the last commits, in bounded time.
     fn finish(&mut self) {
         let deadline = Instant::now() + Duration::from_secs(3);
-        let nothing = TopicPartitionList::new();
         // Nothing more need be fetched.
-        let _ = self.consumer.assign(&nothing);
-        while self.consumer.context().commits.load(Ordering::SeqCst) > 0
+        let _ = self.consumer.assign([]);
+        while self.consumer.listener().commits.load(Ordering::SeqCst) > 0
             && Instant::now() < deadline
         {
-            // Polling delivers the confirmations.
-            let _ = self.consumer.poll(Duration::from_millis(10));
+            // Consuming delivers the confirmations.
+            self.consumer.consume(Duration::from_millis(10), |_| true);
         }
     }
 }

@@ -1,0 +1,230 @@
+//! What every command that runs a job understands.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use tidegate::metrics::MetricsFile;
+use tidegate::{Cluster, Config, Secret, Strategy, Trigger};
+
+use super::failure::Failure;
+use super::progress::{ProgressLine, Terminal};
+
+/// Where the environment may have the cluster's secret.
+pub const SECRET_VARIABLE: &str = "TIDEGATE_SECRET";
+
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Workers and processes")]
+pub struct ClusterArguments {
+    /// Worker threads in each process
+    #[arg(short, long, default_value_t = 1, value_name = "N")]
+    pub workers: usize,
+
+    /// Processes in all; `tidegate launch` starts them on one host
+    #[arg(short = 'n', long, default_value_t = 1, value_name = "N")]
+    pub processes: usize,
+
+    /// Which of them this is, from 0
+    #[arg(short, long, default_value_t = 0, value_name = "INDEX")]
+    pub process: usize,
+
+    /// A file with `HOST:PORT` of each process, a line each; without it, ports from 2101 on
+    /// localhost
+    #[arg(short = 'H', long, value_name = "FILE")]
+    pub hostfile: Option<PathBuf>,
+
+    /// A file with the secret that every process must know; or the variable TIDEGATE_SECRET
+    #[arg(long, value_name = "FILE")]
+    pub secret_file: Option<PathBuf>,
+
+    /// Bind each worker to a core of its own
+    #[arg(long)]
+    pub pin: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Batches")]
+pub struct BatchArguments {
+    /// The batch interval, and the unit of windows (1ms to 1h)
+    #[arg(long, default_value = "1s", value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub interval: Duration,
+
+    /// When batches are cut: `interval`, `continuous` (as fast as possible), `available-now` (what
+    /// is there, then stop), or `count:N` (every N records of each partition)
+    #[arg(long, default_value = "interval", value_name = "TRIGGER", value_parser = trigger)]
+    pub trigger: Trigger,
+
+    /// At most so many records of each partition in a batch
+    #[arg(long, value_name = "N")]
+    pub records_per_partition: Option<u64>,
+
+    /// At most so many records of each partition in the first batch
+    #[arg(long, value_name = "N")]
+    pub first_batch_records: Option<u64>,
+
+    /// At most so many batches cut but not yet confirmed by all sinks
+    #[arg(long, default_value_t = 2, value_name = "N")]
+    pub in_flight: usize,
+
+    /// At most so many MiB of records ready per source and worker
+    #[arg(long, default_value_t = 64, value_name = "MIB")]
+    pub queue_mib: usize,
+
+    /// Stop after this time, finishing the open batch
+    #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub run_for: Option<Duration>,
+
+    /// Stop when a source or sink can't be reached, instead of trying again
+    #[arg(long)]
+    pub fail_fast: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "State and metrics")]
+pub struct StateArguments {
+    /// How state is kept
+    #[arg(long, value_enum, default_value_t = StrategyArgument::HashIndex)]
+    pub strategy: StrategyArgument,
+
+    /// Write a record of each batch to this file, as JSON lines
+    #[arg(long, value_name = "FILE")]
+    pub metrics: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StrategyArgument {
+    /// A hash index: the fastest for aggregates by key
+    HashIndex,
+    /// A differential arrangement
+    Arrangement,
+    /// Everything anew in each batch, to compare with
+    Recompute,
+}
+
+impl From<StrategyArgument> for Strategy {
+    fn from(argument: StrategyArgument) -> Self {
+        match argument {
+            StrategyArgument::HashIndex => Strategy::HashIndex,
+            StrategyArgument::Arrangement => Strategy::Arrangement,
+            StrategyArgument::Recompute => Strategy::Recompute,
+        }
+    }
+}
+
+fn trigger(text: &str) -> Result<Trigger, String> {
+    match text {
+        "interval" => Ok(Trigger::Interval),
+        "continuous" => Ok(Trigger::Continuous),
+        "available-now" => Ok(Trigger::AvailableNow),
+        _ => text
+            .strip_prefix("count:")
+            .and_then(|records| records.parse().ok())
+            .filter(|records| *records > 0)
+            .map(|records| Trigger::Count { records })
+            .ok_or_else(|| "use `interval`, `continuous`, `available-now` or `count:N`".to_owned()),
+    }
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct JobArguments {
+    #[command(flatten)]
+    pub batches: BatchArguments,
+    #[command(flatten)]
+    pub state: StateArguments,
+    #[command(flatten)]
+    pub cluster: ClusterArguments,
+}
+
+impl JobArguments {
+    /// The configuration of a job.
+    pub fn config(&self, name: &str, terminal: &Terminal) -> Result<Config, Failure> {
+        let BatchArguments { interval, trigger, in_flight, queue_mib, fail_fast, .. } =
+            &self.batches;
+        let mut config = Config::new(name)
+            .workers(self.cluster.workers)
+            .interval(*interval)
+            .trigger(trigger.clone())
+            .in_flight_max(*in_flight)
+            .queue_bytes_max(queue_mib << 20)
+            .strategy(self.state.strategy.into())
+            .fail_fast(*fail_fast)
+            .pin_workers(self.cluster.pin)
+            .stop_on_signals(true);
+        if let Some(records) = self.batches.records_per_partition {
+            config = config.records_per_partition_max(records);
+        }
+        if let Some(records) = self.batches.first_batch_records {
+            config = config.first_batch_records_max(records);
+        }
+        if let Some(cluster) = self.cluster.cluster()? {
+            config = config.cluster(cluster);
+        }
+        if config.process() == 0 {
+            if let Some(path) = &self.state.metrics {
+                let file = MetricsFile::create(path).map_err(|error| {
+                    let path = path.display();
+                    Failure::Usage(format!("can't write metrics to `{path}`: {error}"))
+                })?;
+                config = config.listener(Arc::new(file));
+            }
+            if !terminal.is_quiet() {
+                config = config.listener(Arc::new(ProgressLine::new(terminal)));
+            }
+        }
+        config.check().map_err(|error| Failure::Usage(error.to_string()))?;
+        Ok(config)
+    }
+}
+
+/// Timely's first port.
+const FIRST_PORT: usize = 2101;
+
+impl ClusterArguments {
+    fn cluster(&self) -> Result<Option<Cluster>, Failure> {
+        let Self { processes, process, .. } = *self;
+        if processes == 0 {
+            return Err(Failure::Usage("`--processes 0`: use 1 or more".into()));
+        }
+        if process >= processes {
+            return Err(Failure::Usage(format!(
+                "`--process {process}` of `--processes {processes}`: processes are numbered from 0 \
+                 to {}",
+                processes - 1
+            )));
+        }
+        if processes == 1 {
+            return Ok(None);
+        }
+        let addresses = match &self.hostfile {
+            None => (0..processes).map(|i| format!("localhost:{}", FIRST_PORT + i)).collect(),
+            Some(path) => {
+                let text = std::fs::read_to_string(path).map_err(|error| {
+                    Failure::Usage(format!("can't read host file `{}`: {error}", path.display()))
+                })?;
+                let lines = text.lines().map(str::trim);
+                let hosts: Vec<String> = lines
+                    .filter(|line| !line.is_empty() && !line.starts_with('#'))
+                    .map(str::to_owned)
+                    .collect();
+                if hosts.len() < processes {
+                    return Err(Failure::Usage(format!(
+                        "host file `{}` has {} addresses for {processes} processes: give one \
+                         `HOST:PORT` a line for each",
+                        path.display(),
+                        hosts.len()
+                    )));
+                }
+                hosts.into_iter().take(processes).collect()
+            }
+        };
+        let secret = match &self.secret_file {
+            Some(path) => std::fs::read_to_string(path).map_err(|error| {
+                Failure::Usage(format!("can't read secret file `{}`: {error}", path.display()))
+            })?,
+            None => std::env::var(SECRET_VARIABLE).unwrap_or_default(),
+        };
+        let secret = Secret::new(&secret);
+        Ok(Some(Cluster { process, addresses, secret, join_timeout: None }))
+    }
+}

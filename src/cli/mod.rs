@@ -1,0 +1,96 @@
+//! The command line: a file for each subcommand.
+
+mod arguments;
+mod bench;
+mod demo;
+mod failure;
+mod generate;
+mod launch;
+mod logging;
+mod progress;
+mod run;
+mod sink;
+mod source;
+mod stop;
+mod summary;
+
+use std::process::ExitCode;
+
+use clap::builder::Styles;
+use clap::builder::styling::{AnsiColor, Effects};
+use clap::{Parser, Subcommand};
+
+use failure::Failure;
+
+/// Micro-batch stream processing, incremental and without a JVM
+///
+/// Records come in from Kafka, files or sockets; keyed and windowed state is maintained
+/// incrementally on any number of workers; the output of a batch leaves when the batch is complete.
+///
+/// Without a subcommand, a demonstration runs for fifteen seconds: an embedded Kafka, a click-stream
+/// into it, windowed counts out of it.
+#[derive(Parser)]
+#[command(name = "tidegate", version, styles = styles(), max_term_width = 100)]
+#[command(after_help = "Examples:
+  tidegate                                         the demonstration
+  tidegate run wordcount --source stdin            count words as you type them
+  tidegate run windowed-wordcount --window 10s --source kafka://localhost:9092/lines
+  tidegate launch -n 2 -w 2 run clickstream --source kafka://localhost:9092/clicks
+  tidegate help run                                all about running workloads")]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+
+    /// Say more in the log (-v: what happens, -vv: everything)
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    verbose: u8,
+
+    /// Say less: no progress line, and only errors in the log
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a workload on a source, into sinks
+    Run(run::Run),
+    /// Start the processes of a job on this host, and watch them
+    Launch(launch::Launch),
+    /// Make records and write them to a sink
+    Generate(generate::Generate),
+    /// Measure, each figure beside a baseline in the same run
+    Bench(bench::Bench),
+    /// The demonstration: an embedded Kafka, a click-stream, windowed counts
+    Demo(demo::Demo),
+}
+
+fn styles() -> Styles {
+    Styles::styled()
+        .header(AnsiColor::Green.on_default().effects(Effects::BOLD))
+        .usage(AnsiColor::Green.on_default().effects(Effects::BOLD))
+        .literal(AnsiColor::Cyan.on_default().effects(Effects::BOLD))
+        .placeholder(AnsiColor::Cyan.on_default())
+}
+
+/// Runs the command line: 0 if all went well, 2 if nothing was begun, 1 if it failed on the way.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let terminal = progress::Terminal::new(cli.quiet);
+    logging::start(cli.verbose, cli.quiet, &terminal);
+    let outcome = match cli.command {
+        None => demo::Demo::default().run(&terminal),
+        Some(Command::Run(command)) => command.run(&terminal),
+        Some(Command::Launch(command)) => command.run(),
+        Some(Command::Generate(command)) => command.run(&terminal),
+        Some(Command::Bench(command)) => command.run(&terminal),
+        Some(Command::Demo(command)) => command.run(&terminal),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            terminal.clear();
+            eprintln!("{failure}");
+            failure.exit_code()
+        }
+    }
+}

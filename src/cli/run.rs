@@ -1,0 +1,146 @@
+//! `tidegate run`: a workload on a source, into sinks.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use tidegate::sink::JsonLines;
+use tidegate::source::generator::Click;
+use tidegate::workloads::{PageViews, clickstream, windowed_wordcount, wordcount};
+use tidegate::{Change, Context, Record, Table, start};
+
+use super::arguments::JobArguments;
+use super::failure::Failure;
+use super::progress::Terminal;
+use super::sink::{SINKS, SinkUrl};
+use super::source::{self, Input, SOURCES, SourceUrl};
+use super::{stop, summary};
+
+/// Run a workload on a source, into sinks
+///
+/// The job runs until its source ends, its time is over, or it is told to stop (Ctrl-C): then the
+/// open batch is finished. A second Ctrl-C ends it at once.
+#[derive(Args)]
+#[command(after_help = format!("{SOURCES}\n\n{SINKS}\n
+Examples:
+  tidegate run wordcount --source file:README.md --trigger available-now
+  tidegate run windowed-wordcount --source tcp://localhost:9999 --window 30s --slide 10s
+  tidegate run clickstream -w 2 --source 'kafka://localhost:9092/clicks?group=demo' \\
+      --sink jsonl:views.jsonl --metrics metrics.jsonl --dead-letters dead.jsonl"))]
+pub struct Run {
+    /// What to compute
+    #[arg(value_enum)]
+    workload: Workload,
+
+    /// Where records come from (see below)
+    #[arg(long, short, value_name = "SOURCE")]
+    source: SourceUrl,
+
+    /// Where results go (see below); may be given several times
+    #[arg(long, value_name = "SINK", default_value = "console")]
+    sink: Vec<SinkUrl>,
+
+    /// Which results: the whole table in each batch, or what came and went
+    #[arg(long, value_enum, default_value_t = OutputMode::Snapshots)]
+    output: OutputMode,
+
+    /// Length of the window, a multiple of the interval
+    #[arg(long, default_value = "10s", value_name = "TIME", value_parser = humantime::parse_duration)]
+    window: Duration,
+
+    /// By how much the window slides, a multiple of the interval [default: the interval]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    slide: Option<Duration>,
+
+    /// Write records that can't be decoded to this file, as JSON lines, with their offsets and the
+    /// reason
+    #[arg(long, value_name = "FILE")]
+    dead_letters: Option<PathBuf>,
+
+    #[command(flatten)]
+    job: JobArguments,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Workload {
+    /// How often each word has occurred since the beginning (lines)
+    Wordcount,
+    /// How often each word has occurred in a sliding window (lines)
+    WindowedWordcount,
+    /// How often each user looked at each page in a sliding window (clicks as JSON)
+    Clickstream,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OutputMode {
+    /// The whole table, in each batch (Spark's complete mode)
+    Snapshots,
+    /// The rows that went and came (Spark's update mode, with retractions)
+    Changes,
+}
+
+impl Run {
+    pub fn run(self, terminal: &Terminal) -> Result<(), Failure> {
+        source::check(&self.source)?;
+        let name = self.workload.to_possible_value().map_or(String::new(), |v| v.get_name().to_owned());
+        let config = self.job.config(&name, terminal)?;
+        let is_first = config.process() == 0;
+        let run_for = self.job.batches.run_for;
+        let shown = terminal.clone();
+        let job = start(config, move |ctx| self.program(ctx, &shown))?;
+        let outcome = stop::join_within(job, run_for)?;
+        if is_first && !terminal.is_quiet() {
+            terminal.clear();
+            eprint!("{}", summary::text(&outcome, None));
+        }
+        Ok(())
+    }
+
+    fn program(&self, ctx: Context<'_>, terminal: &Terminal) {
+        let window = self.window;
+        let slide = self.slide.unwrap_or(self.job.batches.interval);
+        match self.workload {
+            Workload::Wordcount => {
+                let counts = wordcount(self.read::<String>(ctx));
+                self.write(counts, terminal, |(word, count)| format!("{word} {count}"));
+            }
+            Workload::WindowedWordcount => {
+                let counts = windowed_wordcount(self.read::<String>(ctx), window, slide);
+                self.write(counts, terminal, |(word, count)| format!("{word} {count}"));
+            }
+            Workload::Clickstream => {
+                let views = clickstream(self.read::<Click>(ctx), window, slide);
+                self.write::<PageViews>(views, terminal, |((user, page), count)| {
+                    format!("{user} {page} {count}")
+                });
+            }
+        }
+    }
+
+    fn read<'s, D: Input>(&self, ctx: Context<'s>) -> tidegate::DStream<'s, D> {
+        let (records, dead) = self.source.read::<D>(ctx);
+        if let Some(path) = &self.dead_letters {
+            dead.sink(JsonLines::new(path));
+        }
+        records
+    }
+
+    fn write<D: Record>(&self, table: Table<'_, D>, terminal: &Terminal, line: fn(&D) -> String) {
+        let fail_fast = self.job.batches.fail_fast;
+        match self.output {
+            OutputMode::Snapshots => {
+                let rows = table.snapshots();
+                for sink in &self.sink {
+                    sink.write(rows.clone(), terminal, fail_fast, line);
+                }
+            }
+            OutputMode::Changes => {
+                let changes = table.changes();
+                for sink in &self.sink {
+                    let line: fn(&Change<D>) -> String = |change| format!("{change:?}");
+                    sink.write(changes.clone(), terminal, fail_fast, line);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! `--source`: where records come from, as text.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use tidegate::source::generator::Click;
+use tidegate::source::kafka::{KafkaRecord, StartAt};
+use tidegate::source::{DeadLetter, Directory, File, Generator, Kafka, Socket, Source, Stdin};
+use tidegate::{Context, DStream, Record};
+
+use super::failure::Failure;
+
+/// Where records come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SourceUrl {
+    Kafka(KafkaUrl),
+    File { path: PathBuf, follow: bool },
+    Directory(PathBuf),
+    Stdin,
+    Tcp(String),
+    Generator { records: Option<u64>, rate: Option<f64>, seed: u64, partitions: u32 },
+}
+
+/// A Kafka topic, and how it is read or written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KafkaUrl {
+    pub brokers: String,
+    pub topics: Vec<String>,
+    pub start: StartAt,
+    pub group: Option<String>,
+    /// Options of librdkafka: those with a dot in their names.
+    pub options: Vec<(String, String)>,
+}
+
+/// What `--source` accepts, for help texts.
+pub const SOURCES: &str = "\
+Sources:
+  kafka://HOST:PORT[,HOST:PORT]/TOPIC[,TOPIC]    records of Kafka topics
+      ?start=earliest|latest|committed|timestamp:MS|offsets:PARTITION=OFFSET[;...]
+      &group=NAME            commit offsets to this group, for lag tools
+      &security.protocol=... and every other option of librdkafka
+  file:PATH[?follow=true]                        the lines of a file
+  dir:PATH                                       the lines of all files, and of new ones
+  stdin                                          the lines of standard input
+  tcp://HOST:PORT                                the lines that a server sends
+  generate[:?records=N&rate=N&seed=N&partitions=N]   records made up for the workload";
+
+/// The text behind the scheme, and the parameters behind the question mark.
+fn parts(text: &str) -> Result<(&str, BTreeMap<&str, &str>), String> {
+    let (rest, query) = text.split_once('?').unwrap_or((text, ""));
+    let mut parameters = BTreeMap::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (key, value) =
+            pair.split_once('=').ok_or_else(|| format!("`{pair}` should be `KEY=VALUE`"))?;
+        parameters.insert(key, value);
+    }
+    Ok((rest, parameters))
+}
+
+fn refuse_unknown(parameters: &BTreeMap<&str, &str>, known: &str) -> Result<(), String> {
+    match parameters.keys().next() {
+        None => Ok(()),
+        Some(key) => Err(format!("there is no parameter `{key}` here: {known}")),
+    }
+}
+
+impl FromStr for KafkaUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let form = "use `kafka://HOST:PORT/TOPIC`";
+        let rest = text.strip_prefix("kafka://").ok_or(form)?;
+        let (place, mut parameters) = parts(rest)?;
+        let (brokers, topics) = place.split_once('/').ok_or_else(|| format!("no topic: {form}"))?;
+        for broker in brokers.split(',') {
+            let valid = broker.rsplit_once(':').is_some_and(|(host, port)| {
+                !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
+            });
+            if !valid {
+                return Err(format!("`{broker}` is no broker address: {form}"));
+            }
+        }
+        let topics: Vec<String> = topics.split(',').map(str::to_owned).collect();
+        if topics.iter().any(String::is_empty) {
+            return Err(format!("no topic: {form}"));
+        }
+        let start = parameters.remove("start").map_or(Ok(StartAt::Earliest), |s| start(s, &topics))?;
+        let group = parameters.remove("group").map(str::to_owned);
+        if start == StartAt::Committed && group.is_none() {
+            return Err("`start=committed` needs a group: add `&group=NAME`".into());
+        }
+        let (options, unknown): (BTreeMap<&str, &str>, _) =
+            parameters.into_iter().partition(|(key, _)| key.contains('.'));
+        refuse_unknown(&unknown, "use `start`, `group`, or an option of librdkafka")?;
+        let options =
+            options.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        Ok(KafkaUrl { brokers: brokers.to_owned(), topics, start, group, options })
+    }
+}
+
+fn start(text: &str, topics: &[String]) -> Result<StartAt, String> {
+    let form = "use `earliest`, `latest`, `committed`, `timestamp:MS` or \
+                `offsets:PARTITION=OFFSET;...` (`TOPIC/PARTITION=OFFSET` where there are several)";
+    let wrong = || format!("`start={text}`: {form}");
+    match text {
+        "earliest" => return Ok(StartAt::Earliest),
+        "latest" => return Ok(StartAt::Latest),
+        "committed" => return Ok(StartAt::Committed),
+        _ => {}
+    }
+    if let Some(time) = text.strip_prefix("timestamp:") {
+        return time.parse().map(StartAt::Timestamp).map_err(|_| wrong());
+    }
+    let offsets = text.strip_prefix("offsets:").ok_or_else(wrong)?;
+    let one = |entry: &str| -> Option<((String, i32), i64)> {
+        let (place, offset) = entry.split_once('=')?;
+        let (topic, partition) = match place.rsplit_once('/') {
+            Some((topic, partition)) => (topic.to_owned(), partition),
+            None if topics.len() == 1 => (topics[0].clone(), place),
+            None => return None,
+        };
+        Some(((topic, partition.parse().ok()?), offset.parse().ok()?))
+    };
+    let entries: Option<BTreeMap<_, _>> = offsets.split(';').map(one).collect();
+    entries.map(StartAt::Offsets).ok_or_else(wrong)
+}
+
+impl FromStr for SourceUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "stdin" || text == "-" {
+            return Ok(SourceUrl::Stdin);
+        }
+        if text.starts_with("kafka:") {
+            return text.parse().map(SourceUrl::Kafka);
+        }
+        let (scheme, rest) = text.split_once(':').unwrap_or((text, ""));
+        let (rest, mut parameters) = parts(rest)?;
+        let source = match scheme {
+            "file" => {
+                let follow = match parameters.remove("follow") {
+                    None | Some("false") => false,
+                    Some("true") => true,
+                    Some(other) => return Err(format!("`follow={other}`: use `true` or `false`")),
+                };
+                SourceUrl::File { path: rest.into(), follow }
+            }
+            "dir" => SourceUrl::Directory(rest.into()),
+            "tcp" => SourceUrl::Tcp(rest.trim_start_matches('/').to_owned()),
+            "generate" => {
+                let mut number = |key: &str| {
+                    let value = parameters.remove(key);
+                    value.map(|value| value.parse::<f64>().map_err(|_| format!("`{key}={value}` is no number"))).transpose()
+                };
+                SourceUrl::Generator {
+                    records: number("records")?.map(|n| n as u64),
+                    rate: number("rate")?,
+                    seed: number("seed")?.map_or(1, |n| n as u64),
+                    partitions: number("partitions")?.map_or(4, |n| n as u32),
+                }
+            }
+            _ => {
+                return Err(format!(
+                    "there is no source `{text}`: use kafka://, file:, dir:, stdin, tcp:// or generate"
+                ));
+            }
+        };
+        refuse_unknown(&parameters, "see `tidegate help run` for what there is")?;
+        let missing = match &source {
+            SourceUrl::File { path, .. } | SourceUrl::Directory(path) => path.as_os_str().is_empty(),
+            SourceUrl::Tcp(address) => !address.contains(':'),
+            _ => false,
+        };
+        if missing {
+            return Err(format!("`{text}` names no place: use `{scheme}:...`"));
+        }
+        Ok(source)
+    }
+}
+
+/// What a workload reads: how a record is decoded, and made up.
+pub trait Input: Record {
+    fn decode(bytes: &[u8]) -> Result<Self, String>;
+    fn generator(seed: u64) -> Generator<Self>;
+}
+
+impl Input for String {
+    fn decode(bytes: &[u8]) -> Result<Self, String> {
+        let text = std::str::from_utf8(bytes).map_err(|error| format!("no UTF-8: {error}"))?;
+        Ok(text.to_owned())
+    }
+
+    fn generator(seed: u64) -> Generator<Self> {
+        Generator::lines(seed)
+    }
+}
+
+impl Input for Click {
+    fn decode(bytes: &[u8]) -> Result<Self, String> {
+        serde_json::from_slice(bytes).map_err(|error| format!("no click: {error}"))
+    }
+
+    fn generator(seed: u64) -> Generator<Self> {
+        Generator::clicks(10_000, 100, seed)
+    }
+}
+
+type Read<'s, D> = (DStream<'s, D>, DStream<'s, DeadLetter>);
+
+impl SourceUrl {
+    /// Opens the source in a program.
+    pub fn read<'s, D: Input>(&self, ctx: Context<'s>) -> Read<'s, D> {
+        fn from<'s, D: Input>(ctx: Context<'s>, source: impl Source<Item = D>) -> Read<'s, D> {
+            ctx.source_with_dead_letters(source)
+        }
+        match self.clone() {
+            SourceUrl::Kafka(url) => from(ctx, url.source()),
+            SourceUrl::File { path, follow } => {
+                from(ctx, File::decoded(path, D::decode).follow(follow))
+            }
+            SourceUrl::Directory(path) => from(ctx, Directory::decoded(path, D::decode)),
+            SourceUrl::Stdin => from(ctx, Stdin::decoded(D::decode)),
+            SourceUrl::Tcp(address) => from(ctx, Socket::decoded(address, D::decode)),
+            SourceUrl::Generator { records, rate, seed, partitions } => {
+                from(ctx, generator::<D>(records, rate, seed, partitions))
+            }
+        }
+    }
+}
+
+/// A generator as its parameters say.
+pub fn generator<D: Input>(
+    records: Option<u64>,
+    rate: Option<f64>,
+    seed: u64,
+    partitions: u32,
+) -> Generator<D> {
+    let mut generator = D::generator(seed).partitions(partitions);
+    if let Some(records) = records {
+        generator = generator.records(records);
+    }
+    match rate {
+        Some(rate) => generator.rows_per_s(rate),
+        None => generator.rows_per_s(10_000.0),
+    }
+}
+
+impl KafkaUrl {
+    fn source<D: Input>(&self) -> Kafka<D> {
+        let decode = |record: &KafkaRecord<'_>| {
+            D::decode(record.payload().ok_or("the message has no payload")?)
+        };
+        let mut kafka = Kafka::decoded(&self.brokers, &self.topics[0], decode)
+            .start_at(self.start.clone());
+        for topic in &self.topics[1..] {
+            kafka = kafka.and_topic(topic);
+        }
+        if let Some(group) = &self.group {
+            kafka = kafka.group(group);
+        }
+        for (key, value) in &self.options {
+            kafka = kafka.option(key, value);
+        }
+        kafka
+    }
+}
+
+/// Refuses a Kafka source where the program was built without.
+pub fn check(source: &SourceUrl) -> Result<(), Failure> {
+    match source {
+        SourceUrl::Directory(path) if path.is_file() => Err(Failure::Usage(format!(
+            "`{0}` is a file: read it with `file:{0}`",
+            path.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_are_understood() {
+        let kafka: SourceUrl =
+            "kafka://a:1,b:2/x,y?group=g&start=offsets:x/0=5;y/1=7&sasl.username=me".parse().unwrap();
+        let SourceUrl::Kafka(url) = kafka else { panic!("{kafka:?}") };
+        assert_eq!((&*url.brokers, url.topics.len()), ("a:1,b:2", 2));
+        let offsets = BTreeMap::from([(("x".into(), 0), 5), (("y".into(), 1), 7)]);
+        assert_eq!(url.start, StartAt::Offsets(offsets));
+        assert_eq!(url.options, [("sasl.username".into(), "me".into())]);
+
+        assert_eq!("stdin".parse(), Ok(SourceUrl::Stdin));
+        assert_eq!("tcp://h:1".parse(), Ok(SourceUrl::Tcp("h:1".into())));
+        assert_eq!(
+            "generate:?records=1e6&seed=3".parse(),
+            Ok(SourceUrl::Generator { records: Some(1_000_000), rate: None, seed: 3, partitions: 4 })
+        );
+    }
+
+    #[test]
+    fn what_is_no_source_is_refused_with_a_remedy() {
+        for (text, remedy) in [
+            ("kafka://localhost/t", "HOST:PORT"),
+            ("kafka://localhost:9092", "TOPIC"),
+            ("kafka://localhost:9092/", "TOPIC"),
+            ("kafka://localhost:9092/t?start=yesterday", "earliest"),
+            ("kafka://localhost:9092/t?start=committed", "group=NAME"),
+            ("kafka://localhost:9092/t?grup=x", "group"),
+            ("ftp://x", "kafka://"),
+            ("file:", "file:"),
+            ("tcp://nowhere", "tcp:"),
+            ("generate:?records=many", "number"),
+            ("file:x?follow=maybe", "true"),
+        ] {
+            let error = text.parse::<SourceUrl>().expect_err(text);
+            assert!(error.contains(remedy), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! How often each word has occurred since the beginning.
+
+use crate::{DStream, Table};
+
+/// The words of each line: what is between anything but letters and digits, in lower case.
+///
+/// ```
+/// # use tidegate::doc::batches;
+/// let words = batches(vec![vec!["The tide; the GATE."]], tidegate::workloads::words);
+/// assert_eq!(words, [["the", "tide", "the", "gate"]]);
+/// ```
+pub fn words(lines: DStream<'_, String>) -> DStream<'_, String> {
+    lines.flat_map(|line: String| {
+        line.split(|letter: char| !letter.is_alphanumeric())
+            .filter(|word| !word.is_empty())
+            .map(str::to_lowercase)
+            .collect::<Vec<_>>()
+    })
+}
+
+/// How often each word has occurred since the beginning.
+///
+/// ```
+/// # use tidegate::doc::batches;
+/// let counts = batches(vec![vec!["the tide"], vec!["The gate"]], |lines| {
+///     tidegate::workloads::wordcount(lines).filter(|(_, count)| *count > 1).snapshots()
+/// });
+/// assert_eq!(counts, [vec![], vec![("the".to_string(), 2)]]);
+/// ```
+pub fn wordcount(lines: DStream<'_, String>) -> Table<'_, (String, i64)> {
+    words(lines).uid("words").running().count_by_value()
+}
