@@ -42,6 +42,9 @@
 //! - `tidegate_operators` has the operators themselves, for bare timely and differential.
 
 mod batch;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod bench;
 mod config;
 mod context;
 #[doc(hidden)]

@@ -1,16 +1,116 @@
 //! `tidegate bench`: figures, each beside a baseline in the same run.
 
-use clap::Args;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use tidegate::bench::{BenchRow, Report, Settings, ingest, latency, operators};
 
 use super::failure::Failure;
 use super::progress::Terminal;
 
 /// Measure, each figure beside a baseline in the same run
+///
+/// Use a release build. What carries over to other machines is the ratio to the limit: a plain loop
+/// that does the same work without any framework, in the same process, on the same input.
 #[derive(Args)]
-pub struct Bench {}
+#[command(after_help = "Examples:
+  tidegate bench operators --json target/bench-operators.json
+  tidegate bench operators --quick --only sliding
+  tidegate bench ingest --broker localhost:9092
+  tidegate bench latency")]
+pub struct Bench {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Running counts, sliding counts and growing state, against plain loops
+    Operators(Options),
+    /// Reading from Kafka, against a bare consumer
+    Ingest(IngestOptions),
+    /// Batch and record latency at a steady load
+    Latency(Options),
+    /// Keep one core busy, as another program would
+    #[command(hide = true)]
+    Spin,
+}
+
+#[derive(Args)]
+struct Options {
+    /// Write the rows to this file, as JSON lines
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+
+    /// A tenth of the input: to see whether it works
+    #[arg(long)]
+    quick: bool,
+
+    /// Only benches, variants or datasets whose names contain this
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+}
+
+#[derive(Args)]
+struct IngestOptions {
+    #[command(flatten)]
+    options: Options,
+
+    /// A broker to measure against, instead of an embedded one
+    #[arg(long, value_name = "HOST:PORT")]
+    broker: Option<String>,
+}
 
 impl Bench {
-    pub fn run(self, _terminal: &Terminal) -> Result<(), Failure> {
-        Err(Failure::Usage("nothing to measure yet".into()))
+    pub fn run(self, terminal: &Terminal) -> Result<(), Failure> {
+        let bar = terminal.spinner();
+        bar.set_message("measuring");
+        let mut progress = |row: &BenchRow| {
+            bar.set_message(format!("{}, {}, {}", row.bench, row.variant, row.dataset));
+        };
+        let (options, report) = match self.what {
+            What::Spin => loop {
+                std::hint::spin_loop();
+            },
+            What::Operators(options) => {
+                let report = operators::operators(&options.settings(None), &mut progress)?;
+                (options, report)
+            }
+            What::Ingest(IngestOptions { options, broker }) => {
+                let report = ingest(&options.settings(broker), &mut progress)?;
+                (options, report)
+            }
+            What::Latency(options) => {
+                let report = latency(&options.settings(None), &mut progress)?;
+                (options, report)
+            }
+        };
+        bar.finish_and_clear();
+        options.conclude(&report, terminal)
+    }
+}
+
+impl Options {
+    fn settings(&self, brokers: Option<String>) -> Settings {
+        if cfg!(debug_assertions) {
+            log::warn!("this is a debug build: its figures say nothing; use `cargo run --release`");
+        }
+        Settings {
+            quick: self.quick,
+            only: self.only.clone(),
+            brokers,
+            program: std::env::current_exe().ok(),
+        }
+    }
+
+    fn conclude(&self, report: &Report, terminal: &Terminal) -> Result<(), Failure> {
+        // Nobody listens on a closed terminal.
+        let _ = terminal.print(&report.to_string());
+        if let Some(path) = &self.json {
+            report.write_json(path).map_err(|error| {
+                Failure::Other(format!("can't write `{}`: {error}", path.display()))
+            })?;
+        }
+        Ok(())
     }
 }

@@ -20,7 +20,6 @@ use clap::builder::Styles;
 use clap::builder::styling::{AnsiColor, Effects};
 use clap::{Parser, Subcommand};
 
-use failure::Failure;
 
 /// Micro-batch stream processing, incremental and without a JVM
 ///

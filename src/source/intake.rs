@@ -182,6 +182,28 @@ impl<D> Intake<D> {
         self.bytes += size_of::<D>();
     }
 
+    /// Records that are ready as they are, at consecutive offsets from `first` on.
+    pub fn push_all(&mut self, partition: u32, first: u64, rows: Vec<D>) {
+        let count = rows.len();
+        let fresh = !self.portions.contains_key(&partition);
+        let portion = self.portion(partition, first);
+        if fresh {
+            portion.rows = rows;
+        } else {
+            if first != portion.to || !portion.marks.is_empty() {
+                for offset in (first..).take(count) {
+                    portion.mark_row(Mark { offset, hash: 0 });
+                }
+            }
+            portion.rows.extend(rows);
+        }
+        let bytes = count * size_of::<D>();
+        portion.to = first + count as u64;
+        portion.bytes += bytes;
+        self.rows += count;
+        self.bytes += bytes;
+    }
+
     /// A record of raw bytes, with what decoding it came to: a row, or the reason why there is
     /// none, which makes it a dead letter.
     #[inline]

@@ -1,0 +1,37 @@
+//! Measurements: every figure beside a baseline in the same run.
+//!
+//! Machines differ and are noisy; what carries over is a ratio between two things that were measured
+//! in one process, one after the other, on the same input. So each bench has a *limit*: a plain loop
+//! without any framework that does the same work, and is checked to give the same answer.
+
+mod data;
+mod ingest;
+mod latency;
+pub mod operators;
+mod report;
+mod source;
+
+pub use ingest::ingest;
+pub use latency::latency;
+pub use report::{BenchRow, Report, Verdict};
+
+use std::path::PathBuf;
+
+/// How a bench is run.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// A tenth of the input: to see whether it works.
+    pub quick: bool,
+    /// Only rows whose bench, variant or dataset contains this.
+    pub only: Option<String>,
+    /// A broker to measure against, `HOST:PORT`; an embedded one, if `None`.
+    pub brokers: Option<String>,
+    /// The program itself, to be started as another, busy program.
+    pub program: Option<PathBuf>,
+}
+
+impl Settings {
+    fn wants(&self, names: &[&str]) -> bool {
+        self.only.as_ref().is_none_or(|only| names.iter().any(|name| name.contains(&**only)))
+    }
+}

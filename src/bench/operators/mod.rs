@@ -1,0 +1,31 @@
+//! Operators against plain loops: running counts, sliding counts, growing state.
+
+mod drive;
+mod growth;
+mod plain;
+mod running;
+mod sliding;
+
+use super::report::{BenchRow, Report};
+use super::Settings;
+use crate::RunError;
+
+/// Runs the benches of operators.
+///
+/// # Errors
+///
+/// If a job can't run.
+///
+/// # Panics
+///
+/// If a variant gives another answer than the plain loop: a figure for a wrong answer is none.
+pub fn operators(
+    settings: &Settings,
+    progress: &mut dyn FnMut(&BenchRow),
+) -> Result<Report, RunError> {
+    let mut report = Report::default();
+    running::run(settings, &mut report, progress)?;
+    sliding::run(settings, &mut report, progress)?;
+    growth::run(settings, &mut report, progress)?;
+    Ok(report)
+}

@@ -1,0 +1,172 @@
+//! Question: what does a running count per key cost, against a plain loop with a hash map?
+//!
+//! Expectation: the hash index reaches 0.6 of the loop on skewed keys and 0.4 on uniform ones, to
+//! differential output (the old and the new row of every changed key), and 0.4 and 0.28 with the
+//! rows in the order of the table at the sink; the arrangement reaches 0.12 on skewed keys. Two
+//! workers reach 1.5 times one where two cores are free, and 0.6 times one where another program
+//! keeps one of them busy.
+//!
+//! Method: ten million keys from memory, in batches of 100,000, as fast as they go, through the
+//! whole engine. Each variant's number of changes must be the loop's.
+
+use std::process::{Child, Command};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use timely::dataflow::operators::InspectCore;
+
+use super::drive::{Subject, drive, plain};
+use super::plain::Counts;
+use crate::bench::data::Keys;
+use crate::bench::report::{BenchRow, Report};
+use crate::bench::Settings;
+use crate::sink::Null;
+use crate::{RunError, Strategy};
+
+const BENCH: &str = "running count";
+const BATCH: usize = 100_000;
+
+pub(super) fn run(
+    settings: &Settings,
+    report: &mut Report,
+    progress: &mut dyn FnMut(&BenchRow),
+) -> Result<(), RunError> {
+    let records = if settings.quick { 1_000_000 } else { 10_000_000 };
+    for make in [
+        || (100_000u64, Keys::zipf as fn(u64, u64) -> Keys),
+        || (1_000_000, Keys::uniform as fn(u64, u64) -> Keys),
+    ] {
+        let (distinct, make) = make();
+        let name = make(distinct, 0).name;
+        if settings.wants(&[BENCH, &name]) {
+            let keys = make(distinct, records);
+            dataset(settings, &keys, report, progress)?;
+        }
+    }
+    verdicts(report);
+    Ok(())
+}
+
+fn dataset(
+    settings: &Settings,
+    keys: &Keys,
+    report: &mut Report,
+    progress: &mut dyn FnMut(&BenchRow),
+) -> Result<(), RunError> {
+    let (mut counts, mut changes, mut expected) = (Counts::default(), Vec::new(), 0u64);
+    let mut by_batch = Vec::new();
+    let limit = plain((BENCH, &keys.name), &keys.keys, BATCH, |batch| {
+        counts.running(batch, &mut changes);
+        expected += changes.len() as u64;
+        by_batch.push(expected);
+    });
+    let limit_rate = limit.records_per_s;
+    report.add(limit, progress);
+
+    let measure = |variant: &str, strategy, workers, records: Arc<Vec<u64>>, ordered: bool| {
+        let subject = Subject {
+            bench: BENCH,
+            variant: variant.into(),
+            dataset: keys.name.clone(),
+            workers,
+            strategy,
+            batch: BATCH,
+            records: Arc::clone(&records),
+        };
+        let batches = records.len().div_ceil(BATCH);
+        let found = Arc::new(AtomicU64::new(0));
+        let (null, seen) = (Null::default(), Arc::clone(&found));
+        let sink = null.clone();
+        let timed = drive(&subject, move |ctx, keys| {
+            let table = keys.running().count_by_value();
+            if ordered {
+                table.changes().sink(sink.clone());
+            } else {
+                let seen = Arc::clone(&seen);
+                let differences = table.into_collection().inner;
+                ctx.complete_with(differences.inspect_container(move |event| {
+                    if let Ok((_, rows)) = event {
+                        seen.fetch_add(rows.len() as u64, Ordering::Relaxed);
+                    }
+                }));
+            }
+        })?;
+        let rows = if ordered { null.rows() } else { found.load(Ordering::Relaxed) };
+        assert_eq!(rows, by_batch[batches - 1], "{variant} on {} changes other rows", keys.name);
+        let mut row = timed.row;
+        row.ratio_to_limit = Some(row.records_per_s / limit_rate);
+        Ok::<_, RunError>(row)
+    };
+
+    let all = || Arc::clone(&keys.keys);
+    for (variant, strategy, workers, ordered) in [
+        ("hash index", Strategy::HashIndex, 1, false),
+        ("hash index", Strategy::HashIndex, 2, false),
+        ("hash index, table order", Strategy::HashIndex, 1, true),
+        ("hash index, table order", Strategy::HashIndex, 2, true),
+        ("arrangement", Strategy::Arrangement, 1, false),
+        ("arrangement", Strategy::Arrangement, 2, false),
+        ("arrangement, table order", Strategy::Arrangement, 1, true),
+    ] {
+        report.add(measure(variant, strategy, workers, all(), ordered)?, progress);
+    }
+    // Everything anew in each batch: the cost grows with the square of the input, so a tenth of it.
+    let few = Arc::new(keys.keys[..keys.keys.len() / 10].to_vec());
+    let mut row = measure("recompute", Strategy::Recompute, 1, few, false)?;
+    row.note = Some("a tenth of the records".into());
+    report.add(row, progress);
+
+    if let Some(busy) = settings.program.as_ref().and_then(Busy::start) {
+        let mut row = measure("hash index, one core busy", Strategy::HashIndex, 2, all(), false)?;
+        row.note = Some("another program keeps one core busy".into());
+        report.add(row, progress);
+        drop(busy);
+    }
+    Ok(())
+}
+
+/// Another program that does nothing, all the time.
+struct Busy(Child);
+
+impl Busy {
+    fn start(program: &std::path::PathBuf) -> Option<Busy> {
+        Command::new(program).args(["bench", "spin"]).spawn().ok().map(Busy)
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn verdicts(report: &mut Report) {
+    let ratio = |report: &Report, variant: &str, dataset: &str| {
+        report.find((BENCH, variant, dataset), 1).and_then(|row| row.ratio_to_limit)
+    };
+    for (variant, zipf, uniform) in [
+        ("hash index", Some(0.6), Some(0.4)),
+        ("hash index, table order", Some(0.4), Some(0.28)),
+        ("arrangement", Some(0.12), None),
+    ] {
+        for (dataset, wanted) in [("zipf-100k", zipf), ("uniform-1M", uniform)] {
+            if let Some(wanted) = wanted {
+                let found = ratio(report, variant, dataset);
+                report.at_least(format!("{variant} on {dataset}, of the limit"), found, wanted);
+            }
+        }
+    }
+    for dataset in ["zipf-100k", "uniform-1M"] {
+        let rate = |variant: &str, workers| {
+            report.find((BENCH, variant, dataset), workers).map(|row| row.records_per_s)
+        };
+        let (one, two) = (rate("hash index", 1), rate("hash index", 2));
+        let busy = rate("hash index, one core busy", 2);
+        let (free, shared) =
+            (one.zip(two).map(|(one, two)| two / one), one.zip(busy).map(|(one, two)| two / one));
+        report.at_least(format!("two workers on {dataset}, of one"), free, 1.5);
+        report.at_least(format!("two workers on {dataset} with a busy core, of one"), shared, 0.6);
+    }
+}
