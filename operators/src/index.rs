@@ -201,11 +201,11 @@ impl<K: Record, R: Rule> Index<K, R> {
         changes: impl IntoIterator<Item = (K, R::Change)>,
         mut changed: impl FnMut(Changed<'_, K, R>),
     ) {
-        for (key, change) in changes {
+        changes.into_iter().for_each(|(key, change)| {
             let hash = stable_hash(&key);
             let shard = self.shard_of(hash);
             self.changes[shard].push((hash, key, change));
-        }
+        });
         for shard in 0..SHARDS {
             if !self.changes[shard].is_empty() {
                 self.apply_to_shard(shard, &mut changed);

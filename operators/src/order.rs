@@ -1,12 +1,9 @@
 //! Putting a batch back in its order.
 //!
-//! A stream's order is (lane, partition, sequence, position): its chunks sorted by tag. A table's
-//! order is by key, retractions before insertions, then by the whole row. Both depend on the rows
-//! alone, never on the worker that held them or on when they came.
+//! A stream's order is (lane, partition, sequence, position): its chunks sorted by tag. It depends
+//! on the chunks alone, never on the worker that held them or on when they came.
 
-use std::cmp::Ordering;
-
-use crate::{Chunks, Diff, Tag};
+use crate::{Chunks, Tag};
 
 /// The chunks of a batch, in the stream's order; chunks under one tag are joined.
 ///
@@ -43,24 +40,4 @@ pub fn by_tag<D>(arrived: Vec<Chunks<D>>) -> Vec<(Tag, Vec<D>)> {
         arrived.into_iter().flat_map(Chunks::into_chunks).collect();
     chunks.sort_by_key(|(tag, _)| *tag);
     chunks
-}
-
-/// Compares two rows by what a table is ordered by: a plain function, so that tables can carry it.
-pub type KeyOrder<D> = fn(&D, &D) -> Ordering;
-
-/// Orders a table's changes: by key, retractions before insertions, then by the whole row.
-///
-/// ```
-/// use tidegate_operators::order;
-///
-/// let mut changes = vec![(("b", 1), 1), (("a", 2), 1), (("a", 9), -1)];
-/// order::sort_changes(&mut changes, |left, right| left.0.cmp(right.0));
-/// assert_eq!(changes, [(("a", 9), -1), (("a", 2), 1), (("b", 1), 1)]);
-/// ```
-pub fn sort_changes<D: Ord>(changes: &mut [(D, Diff)], key_order: KeyOrder<D>) {
-    changes.sort_unstable_by(|left, right| {
-        key_order(&left.0, &right.0)
-            .then_with(|| (left.1 > 0).cmp(&(right.1 > 0)))
-            .then_with(|| left.0.cmp(&right.0))
-    });
 }

@@ -22,7 +22,7 @@ use std::path::PathBuf;
 pub struct Settings {
     /// A tenth of the input: to see whether it works.
     pub quick: bool,
-    /// Only rows whose bench, variant or dataset contains this.
+    /// Only rows whose bench, variant and dataset contain these words.
     pub only: Option<String>,
     /// A broker to measure against, `HOST:PORT`; an embedded one, if `None`.
     pub brokers: Option<String>,
@@ -32,6 +32,7 @@ pub struct Settings {
 
 impl Settings {
     fn wants(&self, names: &[&str]) -> bool {
-        self.only.as_ref().is_none_or(|only| names.iter().any(|name| name.contains(&**only)))
+        let mut words = self.only.iter().flat_map(|only| only.split_whitespace());
+        words.all(|word| names.iter().any(|name| name.contains(word)))
     }
 }

@@ -15,7 +15,7 @@ use super::progress::Terminal;
 #[derive(Args)]
 #[command(after_help = "Examples:
   tidegate bench operators --json target/bench-operators.json
-  tidegate bench operators --quick --only sliding
+  tidegate bench operators --quick --only 'sliding hash'
   tidegate bench ingest --broker localhost:9092
   tidegate bench latency")]
 pub struct Bench {
@@ -46,8 +46,8 @@ struct Options {
     #[arg(long)]
     quick: bool,
 
-    /// Only benches, variants or datasets whose names contain this
-    #[arg(long, value_name = "TEXT")]
+    /// Only what has these words in the names of its bench, variant and dataset
+    #[arg(long, value_name = "WORDS")]
     only: Option<String>,
 }
 

@@ -8,12 +8,12 @@ mod state;
 mod stateless;
 mod window;
 
-use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use tidegate_operators::batched::{Batch, BatchOperator, Output, Tap};
 use tidegate_operators::ship::key_group;
-use tidegate_operators::{Chunks, Record, stable_hash};
+use tidegate_operators::{Chunks, Record, Tag, stable_hash};
 use timely::container::NoopBuilder;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Operator;
@@ -67,8 +67,8 @@ pub(crate) enum Order<D> {
 
 /// An order that rows have by themselves.
 pub(crate) struct RowOrder<D> {
-    /// Which of two rows comes first.
-    pub(crate) compare: Rc<dyn Fn(&D, &D) -> Ordering>,
+    /// Puts rows in order.
+    pub(crate) sort: fn(&mut [D]),
     /// A group to which a row belongs: all rows of a group are on one worker.
     pub(crate) group: Rc<dyn Fn(&D) -> u64>,
 }
@@ -84,7 +84,7 @@ impl<D> Clone for Order<D> {
 
 impl<D> Clone for RowOrder<D> {
     fn clone(&self) -> Self {
-        RowOrder { compare: Rc::clone(&self.compare), group: Rc::clone(&self.group) }
+        RowOrder { sort: self.sort, group: Rc::clone(&self.group) }
     }
 }
 
@@ -92,7 +92,7 @@ impl<K: Record, V: Record> RowOrder<(K, V)> {
     /// Pairs that are on the worker that owns their key.
     pub(crate) fn by_key() -> Self {
         RowOrder {
-            compare: Rc::new(Ord::cmp),
+            sort: <[_]>::sort_unstable,
             group: Rc::new(|(key, _)| key_group(stable_hash(key))),
         }
     }
@@ -101,7 +101,7 @@ impl<K: Record, V: Record> RowOrder<(K, V)> {
 impl<D: Record> RowOrder<D> {
     /// Rows that are all on one worker.
     pub(crate) fn in_one_place() -> Self {
-        RowOrder { compare: Rc::new(Ord::cmp), group: Rc::new(|_| 0) }
+        RowOrder { sort: <[_]>::sort_unstable, group: Rc::new(|_| 0) }
     }
 }
 
@@ -220,15 +220,15 @@ impl<D: Record> BatchOperator<BatchId> for TagRows<D> {
         output: &mut Output<'_, Chunks<D>>,
         _tap: &mut Tap<()>,
     ) {
-        let rows = input.into_iter().flat_map(Chunks::into_rows);
-        let mut rows: Vec<(u64, D)> = rows.map(|row| ((self.order.group)(&row), row)).collect();
-        rows.sort_unstable_by(|(left_group, left), (right_group, right)| {
-            let tag = |group: u64| keyed_tag(batch.time, group);
-            tag(*left_group).cmp(&tag(*right_group)).then_with(|| (self.order.compare)(left, right))
-        });
+        let mut groups: BTreeMap<Tag, Vec<D>> = BTreeMap::new();
+        for row in input.into_iter().flat_map(Chunks::into_rows) {
+            let tag = keyed_tag(batch.time, (self.order.group)(&row));
+            groups.entry(tag).or_default().push(row);
+        }
         let mut tagged = Chunks::new();
-        for (group, row) in rows {
-            tagged.push(keyed_tag(batch.time, group), [row]);
+        for (tag, mut rows) in groups {
+            (self.order.sort)(&mut rows);
+            tagged.push(tag, rows);
         }
         if !tagged.has_no_rows() {
             output.give(tagged);

@@ -17,9 +17,9 @@ impl<D: Record> DStream<'_, D> {
         let slot = ctx.build().sink(sink);
         let peers = ctx.peers();
         let (workers, shards) = (peers.count(), slot.shards);
-        let compare = match &self.order {
+        let sort = match &self.order {
             Order::Tags => None,
-            Order::Rows(order) => Some(Rc::clone(&order.compare)),
+            Order::Rows(order) => Some(order.sort),
         };
         let rows = if shards == 1 {
             ship::ship_chunks(self.chunks.clone(), peers, "to the sink", |_| 0)
@@ -34,7 +34,7 @@ impl<D: Record> DStream<'_, D> {
             name: slot.name,
             writers: slot.writers,
             shard_of: slot.shard_of,
-            compare,
+            sort,
             slide: self.slide,
             control: std::sync::Arc::clone(&ctx.build().control),
         };

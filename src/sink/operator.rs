@@ -1,7 +1,6 @@
 //! The operator in front of a sink: it gathers a batch, puts it in order, and hands it over when
 //! both the data and the plan of the batch are complete.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -38,7 +37,7 @@ pub(crate) struct Wiring<D> {
     pub(crate) writers: Vec<(usize, Box<dyn Writer<D>>)>,
     pub(crate) shard_of: Rc<dyn Fn(&D) -> usize>,
     /// How the rows of a batch are ordered; by their tags, if `None`.
-    pub(crate) compare: Option<Rc<dyn Fn(&D, &D) -> Ordering>>,
+    pub(crate) sort: Option<fn(&mut [D])>,
     /// Batches without an output are not shown to the sink: only those that cover a multiple.
     pub(crate) slide: u64,
     pub(crate) control: Arc<Control>,
@@ -50,8 +49,8 @@ struct Open<D> {
     chunks: Vec<Chunks<D>>,
 }
 
-/// Work of one shard: a batch's tick and its rows.
-type Work<D> = (Tick, Vec<D>);
+/// Work of one shard: a batch's tick and its rows, as they came.
+type Work<D> = (Tick, Vec<Chunks<D>>);
 
 struct Shard<D> {
     number: usize,
@@ -67,7 +66,7 @@ pub(crate) fn build<'s, D: Record>(
     ticks: RowStream<'s, Tick>,
     wiring: Wiring<D>,
 ) -> Result<RowStream<'s, SinkReport>, RunError> {
-    let Wiring { index, name, writers, shard_of, compare, slide, control } = wiring;
+    let Wiring { index, name, writers, shard_of, sort, slide, control } = wiring;
     let scope = rows.scope();
     let mut builder = OperatorBuilder::new(format!("Sink: {name}"), scope);
     let mut rows = builder.new_input(rows, Pipeline);
@@ -83,7 +82,7 @@ pub(crate) fn build<'s, D: Record>(
         let waker = scope.worker().sync_activator_for(address.to_vec());
         let (name, control) = (name.clone(), Arc::clone(&control));
         let thread = format!("sink {name} {number}");
-        let work = write(index as u32, name, writer);
+        let work = write(index as u32, name, sort, writer);
         let writer = Handover::start(&thread, waker, control, work)?;
         shards.push(Shard { number, writer });
     }
@@ -116,9 +115,8 @@ pub(crate) fn build<'s, D: Record>(
                 if shards.is_empty() {
                     continue;
                 }
-                let rows = in_order(batch.chunks, compare.as_deref());
-                for (shard, rows) in deal(rows, &mut shards, &*shard_of) {
-                    shard.writer.send(id, (tick, rows));
+                for (shard, chunks) in deal(batch.chunks, &mut shards, &*shard_of) {
+                    shard.writer.send(id, (tick, chunks));
                 }
                 writing.insert(id, (shards.len(), batch.capability));
             }
@@ -136,48 +134,49 @@ pub(crate) fn build<'s, D: Record>(
     Ok(stream)
 }
 
-fn in_order<D: Record>(
-    chunks: Vec<Chunks<D>>,
-    compare: Option<&dyn Fn(&D, &D) -> Ordering>,
-) -> Vec<D> {
-    match compare {
+fn in_order<D>(chunks: Vec<Chunks<D>>, sort: Option<fn(&mut [D])>) -> Vec<D> {
+    match sort {
         None => order::in_stream_order(chunks),
-        Some(compare) => {
+        Some(sort) => {
             let mut rows: Vec<D> = chunks.into_iter().flat_map(Chunks::into_rows).collect();
-            rows.sort_unstable_by(compare);
+            sort(&mut rows);
             rows
         }
     }
 }
 
-/// The rows of each shard on this worker, in their order.
+/// The rows of each shard on this worker.
 fn deal<'a, D>(
-    rows: Vec<D>,
+    chunks: Vec<Chunks<D>>,
     shards: &'a mut [Shard<D>],
     shard_of: &dyn Fn(&D) -> usize,
-) -> Vec<(&'a mut Shard<D>, Vec<D>)> {
+) -> Vec<(&'a mut Shard<D>, Vec<Chunks<D>>)> {
     if let [only] = shards {
-        return vec![(only, rows)];
+        return vec![(only, chunks)];
     }
-    let mut dealt: Vec<(&mut Shard<D>, Vec<D>)> =
-        shards.iter_mut().map(|shard| (shard, Vec::new())).collect();
-    for row in rows {
-        let number = shard_of(&row);
-        if let Some((_, rows)) = dealt.iter_mut().find(|(shard, _)| shard.number == number) {
-            rows.push(row);
+    let mut dealt: Vec<(&mut Shard<D>, Chunks<D>)> =
+        shards.iter_mut().map(|shard| (shard, Chunks::new())).collect();
+    for (tag, rows) in chunks.into_iter().flat_map(Chunks::into_chunks) {
+        for row in rows {
+            let number = shard_of(&row);
+            if let Some((_, chunks)) = dealt.iter_mut().find(|(shard, _)| shard.number == number) {
+                chunks.push(tag, [row]);
+            }
         }
     }
-    dealt
+    dealt.into_iter().map(|(shard, chunks)| (shard, vec![chunks])).collect()
 }
 
 /// What a shard's thread does with a batch.
 fn write<D>(
     sink: u32,
     name: String,
+    sort: Option<fn(&mut [D])>,
     mut writer: Box<dyn Writer<D>>,
 ) -> impl FnMut(Work<D>) -> Result<SinkReport, RunError> {
-    move |(tick, rows)| {
+    move |(tick, chunks)| {
         let begun = Instant::now();
+        let rows = in_order(chunks, sort);
         let mut attempt = || -> Result<(), SinkError> {
             writer.begin(&tick)?;
             writer.write(&tick, &rows)?;

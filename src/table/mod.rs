@@ -11,7 +11,6 @@ use std::rc::Rc;
 use differential_dataflow::AsCollection;
 use tidegate_operators::contents::{ContentsChanges, Snapshots};
 use tidegate_operators::differences::{self, Consolidate};
-use tidegate_operators::order::KeyOrder;
 use tidegate_operators::ship::key_group;
 use tidegate_operators::{Record, ship, stable_hash};
 
@@ -48,13 +47,14 @@ enum Inside<'s, D: 'static> {
 
 /// By what the rows of a table are placed and ordered.
 struct Place<D> {
-    key_order: KeyOrder<D>,
+    /// Puts changes in order: by key, what went before what came, then by the whole row.
+    sort_changes: fn(&mut [Change<D>]),
     group: Rc<dyn Fn(&D) -> u64>,
 }
 
 impl<D> Clone for Place<D> {
     fn clone(&self) -> Self {
-        Place { key_order: self.key_order, group: Rc::clone(&self.group) }
+        Place { sort_changes: self.sort_changes, group: Rc::clone(&self.group) }
     }
 }
 
@@ -62,7 +62,7 @@ impl<K: Record, V: Record> Place<(K, V)> {
     /// Pairs, on the worker that owns their key.
     fn by_key() -> Self {
         Place {
-            key_order: |left, right| left.0.cmp(&right.0),
+            sort_changes: |changes| change::sort(changes, |left, right| left.0.cmp(&right.0)),
             group: Rc::new(|(key, _)| key_group(stable_hash(key))),
         }
     }
@@ -71,12 +71,15 @@ impl<K: Record, V: Record> Place<(K, V)> {
 impl<D: Record> Place<D> {
     /// Rows, on the worker that owns them.
     fn by_row() -> Self {
-        Place { key_order: Ord::cmp, group: Rc::new(|row| key_group(stable_hash(row))) }
+        Place {
+            sort_changes: |changes| change::sort(changes, Ord::cmp),
+            group: Rc::new(|row| key_group(stable_hash(row))),
+        }
     }
 
     /// The order of a snapshot.
     fn of_rows(&self) -> RowOrder<D> {
-        RowOrder { compare: Rc::new(Ord::cmp), group: Rc::clone(&self.group) }
+        RowOrder { sort: <[_]>::sort_unstable, group: Rc::clone(&self.group) }
     }
 }
 

@@ -38,13 +38,9 @@ impl<'s, D: Record> Table<'s, D> {
                 });
             }
         });
-        let (key_order, group) = (place.key_order, place.group);
+        let group = place.group;
         let order = RowOrder {
-            compare: Rc::new(move |left: &Change<D>, right: &Change<D>| {
-                key_order(&left.row, &right.row)
-                    .then_with(|| (left.diff > 0).cmp(&(right.diff > 0)))
-                    .then_with(|| left.row.cmp(&right.row))
-            }),
+            sort: place.sort_changes,
             group: Rc::new(move |change: &Change<D>| group(&change.row)),
         };
         DStream {

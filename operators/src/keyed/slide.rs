@@ -48,19 +48,17 @@ where
     }
 
     fn advance(&mut self, batch: &Batch<impl Epoch>, mut give: impl FnMut(Vec<Tally<K, A::Acc>>)) {
-        let Slide { rule, aggregate, ring, combiner, size, .. } = self;
+        let Slide { aggregate, ring, combiner, size, .. } = self;
         ring.advance(&batch.tick_or_panic(), |due| match due {
             Due::Enter(pane) => {
-                if rule.slide() > 1 {
-                    // Several batches make one pane: keep each key once.
-                    account(size, &pane.content, -1);
-                    for (key, records, acc) in pane.content.drain(..) {
-                        combiner.add(key, records, acc, |acc, other| aggregate.merge(acc, other));
-                    }
-                    pane.content.extend(combiner.drain());
-                    account(size, &pane.content, 1);
+                // Tallies of several batches and workers make one pane: keep each key once.
+                account(size, &pane.content, -1);
+                for (key, records, acc) in pane.content.drain(..) {
+                    combiner.add(key, records, acc, |acc, other| aggregate.merge(acc, other));
                 }
+                pane.content.extend(combiner.drain());
                 pane.content.shrink_to_fit();
+                account(size, &pane.content, 1);
                 give(pane.content.clone());
             }
             Due::Exit(mut pane) => {
@@ -99,7 +97,7 @@ where
     ) {
         if let Some(pane) = self.ring.pane(self.rule, batch.tick_or_panic().id) {
             let start = pane.content.len();
-            pane.content.extend(input.into_iter().flat_map(Chunks::into_rows));
+            input.into_iter().for_each(|tallies| pane.content.extend(tallies.into_rows()));
             let added = &pane.content[start..];
             added.iter().for_each(|tally| tap.record(|| (pane.enter, pane.exit, tally.clone())));
             self.size.updated = added.len() as u64;

@@ -26,6 +26,19 @@ use crate::{RunError, Strategy};
 const BENCH: &str = "running count";
 const BATCH: usize = 100_000;
 
+/// The name, how state is kept, on how many workers, and whether rows leave in table order.
+const VARIANTS: [(&str, Strategy, usize, bool); 7] = [
+    ("hash index", Strategy::HashIndex, 1, false),
+    ("hash index", Strategy::HashIndex, 2, false),
+    ("hash index, table order", Strategy::HashIndex, 1, true),
+    ("hash index, table order", Strategy::HashIndex, 2, true),
+    ("arrangement", Strategy::Arrangement, 1, false),
+    ("arrangement", Strategy::Arrangement, 2, false),
+    ("arrangement, table order", Strategy::Arrangement, 1, true),
+];
+const RECOMPUTE: &str = "recompute";
+const SHARED: &str = "hash index, one core busy";
+
 pub(super) fn run(
     settings: &Settings,
     report: &mut Report,
@@ -38,7 +51,8 @@ pub(super) fn run(
     ] {
         let (distinct, make) = make();
         let name = make(distinct, 0).name;
-        if settings.wants(&[BENCH, &name]) {
+        let variants = VARIANTS.iter().map(|(variant, ..)| *variant).chain([RECOMPUTE, SHARED]);
+        if settings.wants(&[BENCH, &name].into_iter().chain(variants).collect::<Vec<_>>()) {
             let keys = make(distinct, records);
             dataset(settings, &keys, report, progress)?;
         }
@@ -99,25 +113,22 @@ fn dataset(
     };
 
     let all = || Arc::clone(&keys.keys);
-    for (variant, strategy, workers, ordered) in [
-        ("hash index", Strategy::HashIndex, 1, false),
-        ("hash index", Strategy::HashIndex, 2, false),
-        ("hash index, table order", Strategy::HashIndex, 1, true),
-        ("hash index, table order", Strategy::HashIndex, 2, true),
-        ("arrangement", Strategy::Arrangement, 1, false),
-        ("arrangement", Strategy::Arrangement, 2, false),
-        ("arrangement, table order", Strategy::Arrangement, 1, true),
-    ] {
-        report.add(measure(variant, strategy, workers, all(), ordered)?, progress);
+    for (variant, strategy, workers, ordered) in VARIANTS {
+        if settings.wants(&[BENCH, &keys.name, variant]) {
+            report.add(measure(variant, strategy, workers, all(), ordered)?, progress);
+        }
     }
-    // Everything anew in each batch: the cost grows with the square of the input, so a tenth of it.
-    let few = Arc::new(keys.keys[..keys.keys.len() / 10].to_vec());
-    let mut row = measure("recompute", Strategy::Recompute, 1, few, false)?;
-    row.note = Some("a tenth of the records".into());
-    report.add(row, progress);
-
-    if let Some(busy) = settings.program.as_ref().and_then(Busy::start) {
-        let mut row = measure("hash index, one core busy", Strategy::HashIndex, 2, all(), false)?;
+    if settings.wants(&[BENCH, &keys.name, RECOMPUTE]) {
+        // Everything anew in each batch: the cost grows with the square of the input, so a tenth.
+        let few = Arc::new(keys.keys[..keys.keys.len() / 10].to_vec());
+        let mut row = measure(RECOMPUTE, Strategy::Recompute, 1, few, false)?;
+        row.note = Some("a tenth of the records".into());
+        report.add(row, progress);
+    }
+    if settings.wants(&[BENCH, &keys.name, SHARED])
+        && let Some(busy) = settings.program.as_ref().and_then(Busy::start)
+    {
+        let mut row = measure(SHARED, Strategy::HashIndex, 2, all(), false)?;
         row.note = Some("another program keeps one core busy".into());
         report.add(row, progress);
         drop(busy);
@@ -163,7 +174,7 @@ fn verdicts(report: &mut Report) {
             report.find((BENCH, variant, dataset), workers).map(|row| row.records_per_s)
         };
         let (one, two) = (rate("hash index", 1), rate("hash index", 2));
-        let busy = rate("hash index, one core busy", 2);
+        let busy = rate(SHARED, 2);
         let (free, shared) =
             (one.zip(two).map(|(one, two)| two / one), one.zip(busy).map(|(one, two)| two / one));
         report.at_least(format!("two workers on {dataset}, of one"), free, 1.5);

@@ -20,6 +20,13 @@ use crate::{RunError, Span, Strategy};
 const BENCH: &str = "sliding count";
 const BATCH: usize = 10_000;
 
+/// The name, how state is kept, and on how many workers.
+const VARIANTS: [(&str, Strategy, usize); 3] = [
+    ("hash index", Strategy::HashIndex, 1),
+    ("hash index", Strategy::HashIndex, 2),
+    ("arrangement", Strategy::Arrangement, 1),
+];
+
 pub(super) fn run(
     settings: &Settings,
     report: &mut Report,
@@ -28,7 +35,10 @@ pub(super) fn run(
     let mut medians = Vec::new();
     for length in [60u64, 600] {
         let dataset = format!("window {length}");
-        if !settings.wants(&[BENCH, &dataset]) {
+        let variants =
+            VARIANTS.into_iter().filter(|(name, ..)| settings.wants(&[BENCH, &dataset, name]));
+        let variants: Vec<_> = variants.collect();
+        if variants.is_empty() {
             continue;
         }
         // The window is full for most of the run.
@@ -42,11 +52,7 @@ pub(super) fn run(
         });
         let limit_rate = limit.records_per_s;
         report.add(limit, progress);
-        for (variant, strategy, workers) in [
-            ("hash index", Strategy::HashIndex, 1),
-            ("hash index", Strategy::HashIndex, 2),
-            ("arrangement", Strategy::Arrangement, 1),
-        ] {
+        for (variant, strategy, workers) in variants {
             let subject = Subject {
                 bench: BENCH,
                 variant: variant.into(),
