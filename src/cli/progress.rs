@@ -31,16 +31,6 @@ impl Terminal {
         bar
     }
 
-    /// A bar at the bottom, for work whose end is known.
-    pub fn bar(&self, steps: u64) -> ProgressBar {
-        let template = "{spinner:.cyan} {bar:30.cyan/black.bright} {pos}/{len} {msg}";
-        let style = ProgressStyle::with_template(template)
-            .unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar = self.lines.add(ProgressBar::new(steps).with_style(style));
-        bar.enable_steady_tick(Duration::from_millis(120));
-        bar
-    }
-
     /// Writes to standard output, above the progress line.
     pub fn print(&self, text: &str) -> io::Result<()> {
         self.lines.suspend(|| {

@@ -1,1 +1,50 @@
-fn main(){}
+//! `cargo xtask`: all tests in one command, and a real Kafka broker for trying things out.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use xtask::kafka::{Broker, Jars};
+use xtask::test::Test;
+
+/// What the project needs around its code
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run all tests, those against a real Kafka broker included
+    Test(Test),
+    /// Start a real Kafka broker on this host, and stop it at Ctrl-C
+    Kafka {
+        /// The port it listens on; 0 for a free one
+        #[arg(long, default_value_t = 9092)]
+        port: u16,
+    },
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Test(test) => test.run(),
+        Command::Kafka { port } => serve(port).map(|()| ExitCode::SUCCESS),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+fn serve(port: u16) -> Result<(), String> {
+    let mut signals =
+        Signals::new([SIGINT, SIGTERM]).map_err(|e| format!("can't listen for signals: {e}"))?;
+    let jars = Jars::fetch()?;
+    let broker = Broker::start(&jars, port)?;
+    println!("Apache Kafka {} at {}; Ctrl-C stops it", xtask::kafka::VERSION, broker.address());
+    signals.forever().next();
+    Ok(())
+}

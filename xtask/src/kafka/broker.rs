@@ -1,0 +1,146 @@
+//! One node in KRaft mode, on loopback, with a directory of its own.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::Jars;
+
+/// A broker that is stopped, and whose data is removed, when this is dropped.
+#[derive(Debug)]
+pub struct Broker {
+    jars: Jars,
+    home: TempDir,
+    address: SocketAddr,
+    process: Option<Child>,
+}
+
+/// A broker is up within this time, even on a slow machine.
+const START: Duration = Duration::from_secs(60);
+
+impl Broker {
+    /// Starts a broker on `port`, or on a free one if that is 0, and waits until it answers.
+    ///
+    /// # Errors
+    ///
+    /// If it does not come up: the text has the end of its log.
+    pub fn start(jars: &Jars, port: u16) -> Result<Self, String> {
+        let system = |what: &str, error: std::io::Error| format!("can't {what}: {error}");
+        let home = TempDir::with_prefix("tidegate-kafka-")
+            .map_err(|e| system("make a directory for the broker", e))?;
+        // Both are held until both are found, so that they differ.
+        let client = TcpListener::bind(("127.0.0.1", port))
+            .map_err(|e| system(&format!("use port {port} for the broker"), e))?;
+        let controller = TcpListener::bind("127.0.0.1:0").map_err(|e| system("find a free port", e))?;
+        let address = client.local_addr().map_err(|e| system("find a free port", e))?;
+        let inner = controller.local_addr().map_err(|e| system("find a free port", e))?;
+        drop((client, controller));
+
+        let config = home.path().join("server.properties");
+        let data = home.path().join("data");
+        let text = PROPERTIES
+            .replace("CLIENT", &address.to_string())
+            .replace("CONTROLLER_ADDRESS", &inner.to_string())
+            .replace("DATA", &data.display().to_string());
+        fs::write(&config, text).map_err(|e| system("write the broker's configuration", e))?;
+        let mut format = jars.java("kafka.tools.StorageTool");
+        format.args(["format", "-t", CLUSTER_ID, "-c"]).arg(&config);
+        let output = format.output().map_err(|e| system("run Java", e))?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            return Err(format!("the broker's storage can't be made: {said}"));
+        }
+        let mut broker = Broker { jars: jars.clone(), home, address, process: None };
+        broker.resume()?;
+        Ok(broker)
+    }
+
+    /// Its `HOST:PORT`.
+    pub fn address(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// Ends the broker's process as a crash would; its data stays.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            // It may have ended by itself.
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+
+    /// Starts the broker again after [`Broker::kill`], on the same port with the same data.
+    ///
+    /// # Errors
+    ///
+    /// If it does not come up.
+    pub fn resume(&mut self) -> Result<(), String> {
+        let log = self.home.path().join("log");
+        let file = File::create(&log).map_err(|e| format!("can't write the broker's log: {e}"))?;
+        let copy = file.try_clone().map_err(|e| format!("can't write the broker's log: {e}"))?;
+        let mut command = self.jars.java("kafka.Kafka");
+        command.arg(self.home.path().join("server.properties"));
+        command.stdin(Stdio::null()).stdout(file).stderr(copy);
+        let process = command.spawn().map_err(|e| format!("can't run Java: {e}"))?;
+        let process = self.process.insert(process);
+        let begun = Instant::now();
+        loop {
+            let ended = process.try_wait().map_err(|e| format!("can't watch the broker: {e}"))?;
+            if ended.is_some() || begun.elapsed() > START {
+                let mut text = String::new();
+                let read = File::open(&log).and_then(|mut file| file.read_to_string(&mut text));
+                if let Err(error) = read {
+                    text = format!("(its log can't be read: {error})");
+                }
+                let end = text.lines().rev().take(20).collect::<Vec<_>>();
+                let end: Vec<&str> = end.into_iter().rev().collect();
+                return Err(format!("the broker does not come up:\n{}", end.join("\n")));
+            }
+            if TcpStream::connect_timeout(&self.address, Duration::from_millis(200)).is_ok() {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// One of Kafka's own tools, ready to be given more arguments: a class of
+    /// `org.apache.kafka.tools`, such as `TopicCommand`.
+    pub fn tool(&self, class: &str) -> Command {
+        let mut command = self.jars.java(&format!("org.apache.kafka.tools.{class}"));
+        command.args(["--bootstrap-server", &self.address()]);
+        command
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Any will do, as long as the data is only its own.
+const CLUSTER_ID: &str = "dGlkZWdhdGUtdGVzdC1jbA";
+
+const PROPERTIES: &str = "\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@CONTROLLER_ADDRESS
+listeners=PLAINTEXT://CLIENT,CONTROLLER://CONTROLLER_ADDRESS
+advertised.listeners=PLAINTEXT://CLIENT
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
+log.dirs=DATA
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+group.initial.rebalance.delay.ms=0
+auto.create.topics.enable=false
+log.segment.bytes=134217728
+";

@@ -1,0 +1,7 @@
+//! A real Apache Kafka broker, from its published jars: one node, KRaft, on loopback.
+
+mod broker;
+mod jars;
+
+pub use broker::Broker;
+pub use jars::{JARS_VARIABLE, Jars, VERSION};

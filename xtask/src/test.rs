@@ -1,0 +1,203 @@
+//! `cargo xtask test`: all tests, with everything they need, and a closing line that counts them.
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+
+use clap::Args;
+use rustix::process::{Pid, Signal, kill_process_group};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::kafka::{JARS_VARIABLE, Jars};
+
+/// Run all tests, those against a real Kafka broker included
+///
+/// What this machine can't have (no Java, no Maven, no network) is skipped and counted; with
+/// `--all`, or `CI=true` in the environment, a skip is a failure.
+#[derive(Args)]
+pub struct Test {
+    /// A test that can't run here is a failure
+    #[arg(long)]
+    all: bool,
+
+    /// Only tests whose name contains this
+    filter: Option<String>,
+}
+
+/// Tells the tests that a skip is a failure.
+const STRICT_VARIABLE: &str = "TIDEGATE_TEST_ALL";
+
+/// Tests that are silent for so long hang.
+const SILENCE: Duration = Duration::from_secs(300);
+
+impl Test {
+    /// Runs them.
+    ///
+    /// # Errors
+    ///
+    /// If Cargo can't be run, or a test hangs.
+    pub fn run(self) -> Result<ExitCode, String> {
+        let strict = self.all || std::env::var("CI").is_ok_and(|value| value == "true");
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.args(["test", "--workspace"]).current_dir(crate::root());
+        let built = cargo.arg("--no-run").status().map_err(|e| format!("can't run Cargo: {e}"))?;
+        if !built.success() {
+            return Err("the tests can't be built".into());
+        }
+
+        let mut cargo = Command::new(cargo.get_program());
+        cargo.args(["test", "--workspace", "--no-fail-fast"]).current_dir(crate::root());
+        cargo.args(self.filter);
+        match Jars::fetch() {
+            Ok(jars) => {
+                cargo.env(JARS_VARIABLE, jars.directory());
+            }
+            Err(reason) => eprintln!("warning: the tests against a real Kafka can't run: {reason}"),
+        }
+        if strict {
+            cargo.env(STRICT_VARIABLE, "1");
+        }
+        let (counts, passed) = watch(cargo)?;
+        for skipped in &counts.skipped {
+            println!("skipped: {skipped}");
+        }
+        println!(
+            "\n{} passed, {} failed, {} skipped{}",
+            counts.passed,
+            counts.failed,
+            counts.skipped.len(),
+            match counts.unsupported {
+                0 => String::new(),
+                facts => format!(" ({facts} facts are not yet supported)"),
+            }
+        );
+        Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+/// What the lines of test binaries add up to.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Counts {
+    passed: u64,
+    failed: u64,
+    skipped: Vec<String>,
+    unsupported: u64,
+}
+
+impl Counts {
+    /// Counts a line such as `test name ... ok`, as libtest and libtest-mimic write them.
+    fn add(&mut self, line: &str) {
+        let Some((name, outcome)) = line.strip_prefix("test ").and_then(|l| l.rsplit_once(" ... ")) else {
+            return;
+        };
+        match outcome.trim() {
+            "FAILED" => self.failed += 1,
+            "ignored" if name.starts_with("[not yet supported") => self.unsupported += 1,
+            outcome if outcome.starts_with("ignored") => self.skipped.push(name.trim().to_owned()),
+            outcome if outcome.starts_with("ok") => self.passed += 1,
+            _ => {}
+        }
+    }
+}
+
+/// Runs Cargo in a process group of its own, passes its lines on and counts them; whether it
+/// succeeded comes second.
+fn watch(mut cargo: Command) -> Result<(Counts, bool), String> {
+    let mut child = cargo
+        .stdout(Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .map_err(|e| format!("can't run Cargo: {e}"))?;
+    let (sender, lines) = channel();
+    if let Some(stdout) = child.stdout.take() {
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+    }
+    let mut group = Group::new(child)?;
+    let mut counts = Counts::default();
+    loop {
+        match lines.recv_timeout(SILENCE) {
+            Ok(line) => {
+                counts.add(&line);
+                println!("{line}");
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => {
+                return Err(format!("a test hangs: nothing heard for {} s", SILENCE.as_secs()));
+            }
+        }
+    }
+    // Cargo's own word is the last one: a test binary that crashes prints no line.
+    let passed = group.wait()?;
+    Ok((counts, passed))
+}
+
+/// Processes that are ended with the one that leads them.
+struct Group(Child);
+
+impl Group {
+    /// Takes charge of a group: who interrupts this program ends the group, too.
+    fn new(leader: Child) -> Result<Self, String> {
+        let mut signals = Signals::new([SIGINT, SIGTERM])
+            .map_err(|e| format!("can't listen for signals: {e}"))?;
+        let group = Group(leader);
+        let pid = group.pid();
+        std::thread::spawn(move || {
+            if let (Some(signal), Some(group)) = (signals.forever().next(), pid) {
+                // Nobody may be left.
+                let _ = kill_process_group(group, Signal::KILL);
+                std::process::exit(128 + signal);
+            }
+        });
+        Ok(group)
+    }
+
+    fn pid(&self) -> Option<Pid> {
+        Pid::from_raw(self.0.id() as i32)
+    }
+
+    fn wait(&mut self) -> Result<bool, String> {
+        let status = self.0.wait().map_err(|e| format!("can't wait for Cargo: {e}"))?;
+        Ok(status.success())
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.pid() {
+            // Nobody may be left.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Counts;
+
+    #[test]
+    fn lines_are_counted_by_their_outcome() {
+        let mut counts = Counts::default();
+        for line in [
+            "running 5 tests",
+            "test index::tests::grows ... ok",
+            "test src/config.rs - config::Config (line 9) - compile ... ok",
+            "test facts::001 map ... FAILED",
+            "test [not yet supported: joins] facts::080 join [1 workers] ... ignored",
+            "test [skipped: no Java] kafka::lag ... ignored",
+            "test result: FAILED. 2 passed; 1 failed; 2 ignored",
+        ] {
+            counts.add(line);
+        }
+        let skipped = vec!["[skipped: no Java] kafka::lag".to_owned()];
+        assert_eq!(counts, Counts { passed: 2, failed: 1, skipped, unsupported: 1 });
+    }
+}
