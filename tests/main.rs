@@ -1,14 +1,17 @@
 //! All integration tests in one binary, by guarantee: each module says at its head what it can
 //! catch and what it can't.
 //!
-//! `cargo xtask test` runs them with a Kafka broker at hand; without one (`TIDEGATE_KAFKA` is not
-//! set) the Kafka lane is listed as skipped, never as passed.
+//! `cargo xtask test` runs them with a Kafka broker at hand; without one (`TIDEGATE_KAFKA_JARS` is
+//! not set) the Kafka lane is listed as skipped, never as passed.
 
 mod facts;
+mod kafka;
 mod support;
 
 fn main() -> std::process::ExitCode {
     let arguments = libtest_mimic::Arguments::from_args();
-    let trials = [facts::trials()].into_iter().flatten().collect();
-    libtest_mimic::run(&arguments, trials).exit_code()
+    let trials = [facts::trials(), kafka::trials()].into_iter().flatten().collect();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    kafka::stop();
+    conclusion.exit_code()
 }

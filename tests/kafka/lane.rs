@@ -1,0 +1,141 @@
+//! One broker for all tests of the lane, each with topics of its own.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use xtask::kafka::{Broker, Jars};
+
+static BROKER: Mutex<Option<Broker>> = Mutex::new(None);
+
+/// The jars that `cargo xtask test` has fetched.
+pub fn jars() -> Jars {
+    Jars::from_environment().expect("the lane runs only where they are")
+}
+
+/// Lets a test have the broker.
+pub fn with_broker<T>(body: impl FnOnce(&Broker) -> T) -> T {
+    let mut broker = BROKER.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let broker = broker.get_or_insert_with(|| Broker::start(&jars(), 0).expect("a broker"));
+    body(broker)
+}
+
+/// The broker's `HOST:PORT`.
+pub fn address() -> String {
+    with_broker(Broker::address)
+}
+
+/// Stops the broker, if a test has needed one.
+pub fn stop() {
+    BROKER.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+}
+
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+fn client(address: &str) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", address);
+    config
+}
+
+/// Waits for a client's future without a runtime: the client's own thread wakes it.
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(std::thread::Thread);
+    impl std::task::Wake for Unpark {
+        fn wake(self: std::sync::Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = std::sync::Arc::new(Unpark(std::thread::current())).into();
+    let mut context = std::task::Context::from_waker(&waker);
+    let mut future = std::pin::pin!(future);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            std::task::Poll::Ready(value) => return value,
+            std::task::Poll::Pending => std::thread::park_timeout(TIMEOUT),
+        }
+    }
+}
+
+fn admin(address: &str) -> AdminClient<DefaultClientContext> {
+    client(address).create().expect("an admin client")
+}
+
+pub fn create_topic(address: &str, topic: &str, partitions: i32) {
+    let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+    let options = AdminOptions::new().operation_timeout(Some(TIMEOUT));
+    let outcomes = wait(admin(address).create_topics([&new], &options)).expect("an answer");
+    match &outcomes[..] {
+        [Ok(_)] => {}
+        other => panic!("topic {topic}: {other:?}"),
+    }
+}
+
+pub fn add_partitions(address: &str, topic: &str, partitions: usize) {
+    let options = AdminOptions::new().operation_timeout(Some(TIMEOUT));
+    let more = NewPartitions::new(topic, partitions);
+    let outcomes = wait(admin(address).create_partitions([&more], &options)).expect("an answer");
+    assert!(matches!(&outcomes[..], [Ok(_)]), "{outcomes:?}");
+    // The broker says yes before it takes records for them.
+    let consumer: BaseConsumer = client(address).create().expect("a consumer");
+    while consumer
+        .fetch_metadata(Some(topic), TIMEOUT)
+        .is_ok_and(|found| found.topics()[0].partitions().len() < partitions)
+    {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A message for a partition, with a timestamp in milliseconds, or the broker's.
+pub struct Message<'a> {
+    pub partition: i32,
+    pub payload: &'a [u8],
+    pub timestamp_ms: Option<i64>,
+}
+
+impl<'a> Message<'a> {
+    pub fn new(partition: i32, payload: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
+        Message { partition, payload: payload.as_ref(), timestamp_ms: None }
+    }
+}
+
+/// Sends messages and waits until the broker has them.
+pub fn produce<'a>(address: &str, topic: &str, messages: impl IntoIterator<Item = Message<'a>>) {
+    let producer: BaseProducer = client(address)
+        .set("message.max.bytes", "3000000")
+        .set("linger.ms", "1")
+        .create()
+        .expect("a producer");
+    for message in messages {
+        let mut record: BaseRecord<'_, (), [u8]> =
+            BaseRecord::to(topic).partition(message.partition).payload(message.payload);
+        record.timestamp = message.timestamp_ms;
+        while let Err((error, again)) = producer.send(record) {
+            assert_eq!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::QueueFull), "{error}");
+            producer.poll(Duration::from_millis(10));
+            record = again;
+        }
+    }
+    producer.flush(TIMEOUT).expect("all messages sent");
+}
+
+/// Numbered lines `FROM..TO`, dealt to the partitions in turn.
+pub fn produce_numbers(address: &str, topic: &str, partitions: i32, numbers: std::ops::Range<u64>) {
+    let lines: Vec<(i32, String)> =
+        numbers.map(|n| ((n % partitions as u64) as i32, format!("line {n}"))).collect();
+    produce(address, topic, lines.iter().map(|(partition, line)| Message::new(*partition, line)));
+}
+
+/// Waits until something holds.
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = std::time::Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < TIMEOUT, "not in {TIMEOUT:?}: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
