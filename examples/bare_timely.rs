@@ -45,7 +45,8 @@ fn main() -> Result<(), String> {
 
         // Each worker has every other line; in the second batch it takes half of them back.
         let mine = TEXT.lines().skip(worker.index()).step_by(worker.peers());
-        let mine: Vec<&str> = mine.flat_map(str::split_whitespace).collect();
+        let mine = mine.flat_map(|line| line.split(|letter: char| !letter.is_alphabetic()));
+        let mine: Vec<&str> = mine.filter(|word| !word.is_empty()).collect();
         mine.iter().for_each(|word| words.insert(word.to_string()));
         words.advance_to(1);
         mine[..mine.len() / 2].iter().for_each(|word| words.remove(word.to_string()));

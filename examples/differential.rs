@@ -51,8 +51,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let dependencies = ctx.source(source.clone()).running().table();
         needed(dependencies, "tidegate").snapshots().sink(sink.clone());
     })?;
-    for part in all.chunks(all.len().div_ceil(3)) {
-        input.push(part.iter().cloned());
+    for part in 0..3 {
+        input.push(all.iter().skip(part).step_by(3).cloned());
         let batch = local.tick().batch;
         let needed = output.rows_of(batch);
         let farthest = needed.iter().max_by_key(|(_, steps)| *steps);

@@ -42,8 +42,8 @@ impl Source for Commands {
                 .map_err(|source| SourceError::Connection { address: name, source })?;
             let (output, send) = (child.stdout.take(), send.clone());
             std::thread::spawn(move || {
-                let numbered = output.into_iter().flat_map(|o| BufReader::new(o).split(b'\n')).zip(0..);
-                for (line, offset) in numbered.map_while(|(line, n)| Some((line.ok()?, n))) {
+                let lines = output.into_iter().flat_map(|output| BufReader::new(output).split(b'\n'));
+                for (line, offset) in lines.map_while(Result::ok).zip(0..) {
                     if send.send((id, offset, line)).is_err() {
                         break;
                     }
@@ -64,8 +64,8 @@ impl Reader<String> for Lines {
         while !intake.is_full() {
             match self.0.recv_timeout(if intake.is_empty() { wait } else { Duration::ZERO }) {
                 Ok((partition, offset, line)) => {
-                    let text = std::str::from_utf8(&line).map(str::to_owned);
-                    intake.record(partition, offset, &line, text.map_err(|error| error.to_string()));
+                    let text = String::from_utf8(line.clone()).map_err(|error| error.to_string());
+                    intake.record(partition, offset, &line, text);
                 }
                 Err(RecvTimeoutError::Timeout) => return Ok(Poll::Idle),
                 Err(RecvTimeoutError::Disconnected) => return Ok(Poll::End),

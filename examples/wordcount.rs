@@ -1,8 +1,8 @@
 //! cargo run --example wordcount -- file:src/lib.rs
 //!
-//! Counts the words of each batch of lines, without memory of the batch before, and prints the most
-//! frequent ones. Reads `file:PATH`, `tcp:HOST:PORT` (a server that sends lines, until it closes the
-//! connection) or `kafka:HOST:PORT/TOPIC` (what is there now).
+//! Counts the words of each batch of lines, without memory of the batch before, and prints the
+//! most frequent ones. Reads `file:PATH`, `tcp:HOST:PORT` (a server that sends lines, until it
+//! closes the connection) or `kafka:HOST:PORT/TOPIC` (what is there now).
 
 use tidegate::source::{File, Kafka, Socket};
 use tidegate::workloads::words;

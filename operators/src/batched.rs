@@ -91,7 +91,8 @@
 //! let gauges = |levels: &[(&str, i64)]| -> Vec<(String, i64)> {
 //!     levels.iter().map(|(gauge, level)| (gauge.to_string(), *level)).collect()
 //! };
-//! let batches = [gauges(&[("north", 3), ("south", 5), ("north", 4)]), gauges(&[("north", 2), ("south", 6)])];
+//! let first = gauges(&[("north", 3), ("south", 5), ("north", 4)]);
+//! let batches = [first, gauges(&[("north", 2), ("south", 6)])];
 //!
 //! // In a dataflow ...
 //! let input = batches.clone();
@@ -100,9 +101,10 @@
 //!         let peers = Peers::new(scope.index(), scope.peers(), scope.peers(), Codecs::default());
 //!         let (handle, levels) = scope.new_input();
 //!         let owners = peers.clone();
-//!         let shipped = ship::ship(interop::chunked(levels), &peers, "by gauge", move |(gauge, _)| {
-//!             owners.owner_of_key(gauge)
-//!         });
+//!         let shipped =
+//!             ship::ship(interop::chunked(levels), &peers, "by gauge", move |(gauge, _)| {
+//!                 owners.owner_of_key(gauge)
+//!             });
 //!         let attached = attach(shipped, HighWater::default(), Attachment::named("high water"));
 //!         (handle, attached.output.capture())
 //!     });

@@ -177,7 +177,9 @@ mod tests {
                 assert_eq!(found, expected.into_iter().collect::<Vec<_>>(), "{how}");
 
                 let mut by_key: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
-                rows.into_iter().for_each(|(key, value)| by_key.entry(key).or_default().push(value));
+                for (key, value) in rows {
+                    by_key.entry(key).or_default().push(value);
+                }
                 let expected: Vec<(u64, u64)> = by_key
                     .into_iter()
                     .flat_map(|(key, mut values)| {

@@ -69,8 +69,8 @@ pub(crate) fn check_against<R, O>(
                 assert_eq!(table, expected, "seed {seed}, restarted after batch {batch}");
             }
         }
-        let there: Vec<R> = rows.iter().map(|(pair, times)| row((*pair, -times as isize))).collect();
-        local.changes(there);
+        let all = rows.iter().map(|(pair, times)| row((*pair, -times as isize)));
+        local.changes(all.collect());
         assert_eq!(local.size().keys, 0, "seed {seed}: state is left when every row has gone");
     }
 }
