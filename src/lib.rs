@@ -62,10 +62,32 @@ mod table;
 mod windowed;
 pub mod workloads;
 
+/// Rows between processes as they lie in memory (the crate `tidegate_abomonation`).
+///
+/// **Unsound on hostile bytes** ([RUSTSEC-2021-0120]): whoever can send bytes to a worker can make
+/// it do anything. For benchmarks on trusted networks only, and never for anything that is read back
+/// from disk. It takes effect for the row types for which it is registered:
+///
+/// ```
+/// use std::sync::Arc;
+/// use tidegate::Config;
+/// use tidegate::abomonation::AbomonationCodec;
+/// use tidegate::operators::codec::Codecs;
+///
+/// let mut codecs = Codecs::default();
+/// codecs.register::<(String, i64)>(Arc::new(AbomonationCodec));
+/// let config = Config::new("measure").codecs(codecs);
+/// assert_eq!(config.codecs.names(), ["abomonation"]);
+/// ```
+///
+/// [RUSTSEC-2021-0120]: https://rustsec.org/advisories/RUSTSEC-2021-0120.html
+#[cfg(feature = "abomonation")]
+pub use tidegate_abomonation as abomonation;
+
 pub use batch::{BatchId, ChunkStream, Collection, Diff, RowStream, Tick};
 pub use config::{Cluster, Config, Secret, Strategy, Trigger};
 pub use context::Context;
-pub use dstream::{DStream, Span};
+pub use dstream::{DStream, OperatorOutput, Span};
 pub use engine::{Job, Local, ManualClock, Stopper, run, start};
 pub use error::RunError;
 pub use metrics::Summary;

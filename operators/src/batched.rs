@@ -10,6 +10,132 @@
 //! Why it is correct: input is kept by time until the frontiers of all inputs have passed that
 //! time, so the operator sees each batch complete, once, and in order; it can only write at the
 //! time of the batch that it is closing, since the shell holds that capability and no other.
+//!
+//! # An operator of one's own
+//!
+//! Implement [`BatchOperator`]: what comes in, what goes out, and what a row of the state looks
+//! like when it is saved. Differences in, differences out is a table operator; chunks in and out,
+//! one on streams. Then [`attach`] it, behind [`ship`](crate::ship::ship), which brings all of a
+//! key to one worker. This one keeps the highest value of each key, on bare timely:
+//!
+//! ```
+//! use std::collections::HashMap;
+//!
+//! use tidegate_operators::batched::{
+//!     Attachment, Batch, BatchOperator, Differences, Output, StateSize, Tap, attach,
+//! };
+//! use tidegate_operators::{Chunks, Diff, Peers, codec::Codecs, interop, local::Local, ship};
+//! use timely::dataflow::operators::{Capture, Input, capture::Extract};
+//!
+//! #[derive(Default)]
+//! struct HighWater {
+//!     highest: HashMap<String, i64>,
+//!     updated: u64,
+//! }
+//!
+//! impl BatchOperator<u64> for HighWater {
+//!     type Input = Chunks<(String, i64)>;
+//!     type Output = Vec<((String, i64), u64, Diff)>;
+//!     type Saved = (String, i64);
+//!
+//!     fn close(
+//!         &mut self,
+//!         batch: Batch<u64>,
+//!         input: Vec<Self::Input>,
+//!         output: &mut Output<'_, Self::Output>,
+//!         tap: &mut Tap<Self::Saved>,
+//!     ) {
+//!         // The highest of the batch first: what goes out changes once a batch.
+//!         let mut seen: HashMap<String, i64> = HashMap::new();
+//!         for (key, level) in input.into_iter().flat_map(Chunks::into_rows) {
+//!             let highest = seen.entry(key).or_insert(level);
+//!             *highest = level.max(*highest);
+//!         }
+//!         self.updated = 0;
+//!         let mut differences = Differences::new(output, batch.time);
+//!         for (key, level) in seen {
+//!             let before = self.highest.get(&key).copied();
+//!             if before.is_some_and(|before| before >= level) {
+//!                 continue;
+//!             }
+//!             if let Some(before) = before {
+//!                 differences.push((key.clone(), before), -1);
+//!             }
+//!             differences.push((key.clone(), level), 1);
+//!             tap.record(|| (key.clone(), level));
+//!             self.highest.insert(key, level);
+//!             self.updated += 1;
+//!         }
+//!     }
+//!
+//!     // The tap gives the oldest row of a key first: the last one counts.
+//!     fn restore(&mut self, saved: Vec<Self::Saved>) {
+//!         self.highest.extend(saved);
+//!     }
+//!
+//!     fn contents(&mut self, batch: Batch<u64>, output: &mut Output<'_, Self::Output>) {
+//!         let mut differences = Differences::new(output, batch.time);
+//!         for (key, level) in &self.highest {
+//!             differences.push((key.clone(), *level), 1);
+//!         }
+//!     }
+//!
+//!     fn size(&self) -> StateSize {
+//!         let slots = self.highest.capacity() * size_of::<(String, i64)>();
+//!         let owned: usize = self.highest.keys().map(String::len).sum();
+//!         let (keys, bytes) = (self.highest.len() as u64, (slots + owned) as u64);
+//!         StateSize { keys, bytes, updated: self.updated }
+//!     }
+//! }
+//!
+//! let gauges = |levels: &[(&str, i64)]| -> Vec<(String, i64)> {
+//!     levels.iter().map(|(gauge, level)| (gauge.to_string(), *level)).collect()
+//! };
+//! let first = gauges(&[("north", 3), ("south", 5), ("north", 4)]);
+//! let batches = [first, gauges(&[("north", 2), ("south", 6)])];
+//!
+//! // In a dataflow ...
+//! let input = batches.clone();
+//! let captured = timely::execute_directly(move |worker| {
+//!     let (mut levels, captured) = worker.dataflow::<u64, _, _>(|scope| {
+//!         let peers = Peers::new(scope.index(), scope.peers(), scope.peers(), Codecs::default());
+//!         let (handle, levels) = scope.new_input();
+//!         let owners = peers.clone();
+//!         let shipped =
+//!             ship::ship(interop::chunked(levels), &peers, "by gauge", move |(gauge, _)| {
+//!                 owners.owner_of_key(gauge)
+//!             });
+//!         let attached = attach(shipped, HighWater::default(), Attachment::named("high water"));
+//!         (handle, attached.output.capture())
+//!     });
+//!     for (time, mut batch) in input.into_iter().enumerate() {
+//!         levels.advance_to(time as u64 + 1);
+//!         levels.send_batch(&mut batch);
+//!     }
+//!     captured
+//! });
+//! let mut changes: Vec<_> = captured.extract().into_iter().flat_map(|(_, rows)| rows).collect();
+//! changes.sort_by_key(|(row, time, diff)| (*time, row.clone(), *diff));
+//! assert_eq!(changes, [
+//!     (("north".to_string(), 4), 1, 1),
+//!     (("south".to_string(), 5), 1, 1),
+//!     (("south".to_string(), 5), 2, -1),
+//!     (("south".to_string(), 6), 2, 1),
+//! ]);
+//!
+//! // ... and by hand, killed and started again between two batches.
+//! let [first, second] = batches;
+//! let mut by_hand = Local::new(HighWater::default());
+//! by_hand.changes(first);
+//! let mut by_hand = by_hand.restart(HighWater::default());
+//! assert_eq!(by_hand.changes(second), [(("south".into(), 5), -1), (("south".into(), 6), 1)]);
+//! assert_eq!(by_hand.size().keys, 2);
+//! ```
+//!
+//! Most operators by key are shorter than this: the [`Index`](crate::index::Index) keeps their
+//! state, tells once a batch what each key was and is, and accounts its bytes.
+//! [`Distinct`](crate::keyed::Distinct), [`TopK`](crate::keyed::TopK) and
+//! [`Upsert`](crate::keyed::Upsert) are made of it, one file each.
 
 use std::collections::BTreeMap;
 

@@ -22,6 +22,20 @@ pub struct DecodeError {
     pub reason: String,
 }
 
+impl DecodeError {
+    /// What the codec of this name found wrong with rows of type `D`.
+    ///
+    /// ```
+    /// use tidegate_operators::codec::DecodeError;
+    ///
+    /// let error = DecodeError::of::<u64>("le", "3 bytes left over");
+    /// assert_eq!(error.to_string(), "can't decode rows of `u64` with the le codec: 3 bytes left over");
+    /// ```
+    pub fn of<D>(codec: &'static str, reason: impl Into<String>) -> Self {
+        DecodeError { codec, type_name: type_name::<D>(), reason: reason.into() }
+    }
+}
+
 /// Writes rows of one type as bytes, and reads them back.
 ///
 /// Both ends of a job use the same codec: the handshake of a cluster compares the job's
@@ -74,11 +88,7 @@ impl<D: Record> Codec<D> for SerdeCodec {
     }
 
     fn decode(&self, bytes: &[u8]) -> Result<Vec<D>, DecodeError> {
-        let refuse = |reason: String| DecodeError {
-            codec: Codec::<D>::name(self),
-            type_name: type_name::<D>(),
-            reason,
-        };
+        let refuse = |reason: String| DecodeError::of::<D>(Codec::<D>::name(self), reason);
         let (count, mut rest) =
             postcard::take_from_bytes::<u64>(bytes).map_err(|error| refuse(error.to_string()))?;
         // A row takes a byte at least, unless it has no content at all.
@@ -135,13 +145,18 @@ impl postcard::ser_flavors::Flavor for Append<'_> {
 ///         out.extend(rows.iter().flat_map(|row| row.to_le_bytes()));
 ///     }
 ///     fn decode(&self, bytes: &[u8]) -> Result<Vec<u64>, DecodeError> {
-///         Ok(bytes.chunks_exact(8).map(|word| u64::from_le_bytes(word.try_into().unwrap())).collect())
+///         let (words, rest) = bytes.as_chunks::<8>();
+///         if !rest.is_empty() {
+///             return Err(DecodeError::of::<u64>("le", format!("{} bytes left over", rest.len())));
+///         }
+///         Ok(words.iter().copied().map(u64::from_le_bytes).collect())
 ///     }
 /// }
 ///
 /// let mut codecs = Codecs::default();
 /// codecs.register::<u64>(Arc::new(LittleEndian));
 /// assert_eq!(codecs.get::<u64>().name(), "le");
+/// assert!(codecs.get::<u64>().decode(&[1, 2, 3]).is_err());
 /// assert_eq!(codecs.get::<String>().name(), "serde");
 /// ```
 #[derive(Clone, Default)]

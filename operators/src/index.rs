@@ -43,6 +43,12 @@ pub trait Rule {
 
     /// Whether the state need not be kept any longer.
     fn is_absent(&self, state: &Self::State) -> bool;
+
+    /// The bytes that a state owns beside its slot. Asked for twice for each touched key: override
+    /// it where the state is large and knows its own size.
+    fn owned_bytes(&self, state: &Self::State) -> usize {
+        heap_bytes(state)
+    }
 }
 
 /// What a batch did to one key.
@@ -151,14 +157,14 @@ impl<K: Record, R: Rule> Index<K, R> {
     pub fn insert(&mut self, key: K, state: R::State) {
         let hash = stable_hash(&key);
         let shard = shard_of(hash);
-        let owned = heap_bytes(&key) + heap_bytes(&state);
+        let owned = heap_bytes(&key) + self.rule.owned_bytes(&state);
         match self.shards[shard].entry(hash, |slot| slot.key == key, |slot| stable_hash(&slot.key))
         {
             Entry::Occupied(mut slot) => {
                 let slot = slot.get_mut();
-                self.heap_bytes -= heap_bytes(&slot.key) + heap_bytes(&slot.state);
+                self.heap_bytes -= heap_bytes(&slot.key) + self.rule.owned_bytes(&slot.state);
                 slot.state = state;
-                self.heap_bytes += heap_bytes(&slot.key) + heap_bytes(&slot.state);
+                self.heap_bytes += heap_bytes(&slot.key) + self.rule.owned_bytes(&slot.state);
             }
             Entry::Vacant(free) => {
                 free.insert(Slot { key, state, mark: 0 });
@@ -176,7 +182,7 @@ impl<K: Record, R: Rule> Index<K, R> {
                 let stays = visit(&slot.key, &mut slot.state);
                 if stays {
                     keys += 1;
-                    heap += heap_bytes(&slot.key) + heap_bytes(&slot.state);
+                    heap += heap_bytes(&slot.key) + self.rule.owned_bytes(&slot.state);
                 }
                 stays
             });
@@ -192,7 +198,7 @@ impl<K: Record, R: Rule> Index<K, R> {
         let found = self.shards[shard].find_entry(hash, |slot| slot.key == *key).ok()?;
         let (gone, _) = found.remove();
         self.keys -= 1;
-        self.heap_bytes -= heap_bytes(&gone.key) + heap_bytes(&gone.state);
+        self.heap_bytes -= heap_bytes(&gone.key) + self.rule.owned_bytes(&gone.state);
         Some(gone.state)
     }
 
@@ -249,7 +255,7 @@ impl<K: Record, R: Rule> Index<K, R> {
                     if touched.get(mark).is_none_or(|(touched, _)| *touched != bucket) {
                         slot.mark = touched.len() as u32;
                         touched.push((bucket, rule.view(&slot.state)));
-                        self.heap_bytes -= heap_bytes(&slot.state);
+                        self.heap_bytes -= rule.owned_bytes(&slot.state);
                     }
                     rule.apply(&mut slot.state, change);
                 }
@@ -273,7 +279,7 @@ impl<K: Record, R: Rule> Index<K, R> {
                     self.heap_bytes -= heap_bytes(&gone.key);
                 }
             } else {
-                self.heap_bytes += heap_bytes(&slot.state);
+                self.heap_bytes += rule.owned_bytes(&slot.state);
                 changed(Changed { key: &slot.key, before, after, state: Some(&slot.state) });
             }
         }

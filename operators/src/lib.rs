@@ -42,6 +42,7 @@ mod heap;
 pub mod index;
 pub mod interop;
 pub mod keyed;
+pub mod local;
 pub mod order;
 mod record;
 pub mod ship;

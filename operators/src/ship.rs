@@ -231,11 +231,7 @@ impl<D: Record> Packer<D> {
             }
             Load::Encoded(bytes) => bytes.as_slice(),
         };
-        let refuse = |reason: &str| DecodeError {
-            codec: self.codec.name(),
-            type_name: std::any::type_name::<D>(),
-            reason: reason.to_owned(),
-        };
+        let refuse = |reason: &str| DecodeError::of::<D>(self.codec.name(), reason);
         let mut word = |length: usize| {
             let (word, rest) = bytes.split_at_checked(length).ok_or_else(|| refuse("cut short"))?;
             bytes = rest;

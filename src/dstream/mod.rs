@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod interop;
+mod operator;
 mod output;
 mod pairs;
 mod state;
@@ -22,6 +23,7 @@ use crate::batch::{BatchId, ChunkStream, keyed_tag};
 use crate::config::Strategy;
 use crate::context::{Context, Options};
 
+pub use operator::OperatorOutput;
 pub use window::Span;
 
 /// A stream of batches; each record belongs to exactly one batch.

@@ -27,6 +27,11 @@ impl<'s, D: Record> Table<'s, D> {
             Inside::Contents(_) => differences::timed(self.differences().0),
         }
     }
+
+    /// The context in which this table was made.
+    pub fn context(&self) -> Context<'s> {
+        self.ctx
+    }
 }
 
 impl<'s> Context<'s> {

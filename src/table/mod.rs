@@ -3,6 +3,7 @@
 mod aggregate;
 mod change;
 mod interop;
+mod operator;
 mod output;
 mod rows;
 

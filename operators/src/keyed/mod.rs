@@ -4,20 +4,28 @@
 
 mod accumulate;
 mod arranged;
+mod distinct;
 mod fold;
 mod group;
 mod multisets;
+#[cfg(test)]
+mod oracle;
 mod slide;
 mod slide_merge;
 mod slide_rows;
+mod top_k;
 mod update_state;
+mod upsert;
 
 pub use accumulate::{Accumulate, Departed};
 pub use arranged::{Summed, accumulate_arranged, reduce_arranged};
+pub use distinct::Distinct;
 pub use fold::{FoldByKey, FoldInOrder, FoldTotal};
 pub use group::GroupByKey;
 pub use multisets::Multisets;
 pub use slide::Slide;
 pub use slide_merge::SlideMerge;
 pub use slide_rows::SlideRows;
+pub use top_k::TopK;
 pub use update_state::{ReplayState, Update, UpdateState};
+pub use upsert::Upsert;

@@ -1,11 +1,14 @@
 //! Aggregates that can't be subtracted, over rows that may be retracted one by one.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::marker::PhantomData;
+
+use serde::{Deserialize, Serialize};
 
 use crate::batched::{Batch, BatchOperator, Differences, Output, StateSize, Tap};
 use crate::index::{Index, Rule};
-use crate::{Aggregate, Chunks, Diff, Epoch, Record};
+use crate::{Aggregate, Chunks, Diff, Epoch, Record, heap_bytes};
 
 /// The aggregate of each key of a table, kept right under arbitrary retractions.
 ///
@@ -28,36 +31,70 @@ struct Counting<V, A> {
     values: PhantomData<fn(V)>,
 }
 
-impl<V: Record, A: Aggregate<V>> Rule for Counting<V, A> {
-    type State = BTreeMap<V, i64>;
-    type Change = (V, Diff);
-    type View = A::Out;
+/// Values and how often each is there, with the bytes that they take: adding them up again at each
+/// change would cost as much as there are values.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(bound = "V: Record")]
+pub(super) struct Multiset<V> {
+    counts: BTreeMap<V, i64>,
+    heap_bytes: usize,
+}
 
-    fn first(&self, (value, diff): (V, Diff)) -> BTreeMap<V, i64> {
-        BTreeMap::from([(value, diff as i64)])
+impl<V: Record> Multiset<V> {
+    pub(super) fn of(change: (V, Diff)) -> Self {
+        let mut one = Multiset { counts: BTreeMap::new(), heap_bytes: 0 };
+        one.add(change);
+        one
     }
 
-    fn apply(&self, state: &mut BTreeMap<V, i64>, (value, diff): (V, Diff)) {
-        use std::collections::btree_map::Entry;
-        match state.entry(value) {
+    pub(super) fn add(&mut self, (value, diff): (V, Diff)) {
+        match self.counts.entry(value) {
             Entry::Vacant(free) => {
+                self.heap_bytes += heap_bytes(free.key());
                 free.insert(diff as i64);
             }
             Entry::Occupied(mut times) => {
                 *times.get_mut() += diff as i64;
                 if *times.get() == 0 {
+                    self.heap_bytes -= heap_bytes(times.key());
                     times.remove();
                 }
             }
         }
     }
 
-    fn view(&self, state: &BTreeMap<V, i64>) -> Option<A::Out> {
-        self.aggregate.finish_multiset(state)
+    pub(super) fn counts(&self) -> &BTreeMap<V, i64> {
+        &self.counts
     }
 
-    fn is_absent(&self, state: &BTreeMap<V, i64>) -> bool {
-        state.is_empty()
+    pub(super) fn bytes(&self) -> usize {
+        self.heap_bytes + self.counts.len() * size_of::<(V, i64)>()
+    }
+}
+
+impl<V: Record, A: Aggregate<V>> Rule for Counting<V, A> {
+    type State = Multiset<V>;
+    type Change = (V, Diff);
+    type View = A::Out;
+
+    fn first(&self, change: (V, Diff)) -> Multiset<V> {
+        Multiset::of(change)
+    }
+
+    fn apply(&self, values: &mut Multiset<V>, change: (V, Diff)) {
+        values.add(change);
+    }
+
+    fn view(&self, values: &Multiset<V>) -> Option<A::Out> {
+        self.aggregate.finish_multiset(values.counts())
+    }
+
+    fn is_absent(&self, values: &Multiset<V>) -> bool {
+        values.counts().is_empty()
+    }
+
+    fn owned_bytes(&self, values: &Multiset<V>) -> usize {
+        values.bytes()
     }
 }
 

@@ -37,7 +37,13 @@ where
 }
 
 /// Keeps what was put in last.
-struct Latest<S>(std::marker::PhantomData<fn(S)>);
+pub(super) struct Latest<S>(std::marker::PhantomData<fn(S)>);
+
+impl<S> Latest<S> {
+    pub(super) fn new() -> Self {
+        Latest(std::marker::PhantomData)
+    }
+}
 
 impl<S: Record> Rule for Latest<S> {
     type State = Option<S>;
@@ -70,7 +76,7 @@ where
 {
     /// An operator that starts from `initial` states: those of the keys that this worker owns.
     pub fn new(initial: impl IntoIterator<Item = (K, S)>, update: F) -> Self {
-        let mut states = Index::new(Latest(std::marker::PhantomData));
+        let mut states = Index::new(Latest::new());
         initial.into_iter().for_each(|(key, state)| states.insert(key, Some(state)));
         let values = std::marker::PhantomData;
         UpdateState { states, update, initial_unseen: true, updated: 0, values }

@@ -1,0 +1,141 @@
+//! Set semantics: what is there at all, however often.
+
+use crate::batched::{Batch, BatchOperator, Differences, Output, StateSize, Tap};
+use crate::differences::Change;
+use crate::index::{Index, Rule};
+use crate::{Chunks, Diff, Epoch, Record};
+
+/// Each row of a table once, for as long as it is there at all.
+///
+/// Equal rows must have been shipped to one worker. Kept: every distinct row, with how often it is
+/// there. A batch costs its own differences.
+///
+/// ```
+/// use tidegate_operators::keyed::Distinct;
+/// use tidegate_operators::local::Local;
+///
+/// let mut distinct = Local::new(Distinct::new());
+/// assert_eq!(distinct.changes(vec![('a', 1), ('b', 2)]), [('a', 1), ('b', 1)]);
+/// assert_eq!(distinct.changes(vec![('a', -1), ('b', -1)]), [('a', -1)]);
+/// ```
+pub struct Distinct<D: Record> {
+    index: Index<D, Occurrences>,
+    updated: u64,
+}
+
+/// How often a row is there; that it is there is all that is seen.
+struct Occurrences;
+
+impl Rule for Occurrences {
+    type State = i64;
+    type Change = Diff;
+    type View = ();
+
+    fn first(&self, diff: Diff) -> i64 {
+        diff as i64
+    }
+
+    fn apply(&self, times: &mut i64, diff: Diff) {
+        *times += diff as i64;
+    }
+
+    fn view(&self, times: &i64) -> Option<()> {
+        (*times > 0).then_some(())
+    }
+
+    fn is_absent(&self, times: &i64) -> bool {
+        *times == 0
+    }
+}
+
+impl<D: Record> Default for Distinct<D> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<D: Record> Distinct<D> {
+    /// An operator that knows no row yet.
+    pub fn new() -> Self {
+        Distinct { index: Index::new(Occurrences), updated: 0 }
+    }
+}
+
+impl<T: Epoch, D: Record> BatchOperator<T> for Distinct<D> {
+    type Input = Chunks<Change<D>>;
+    type Output = Vec<(D, T, Diff)>;
+    /// A row, and how often it is there.
+    type Saved = (D, i64);
+
+    fn close(
+        &mut self,
+        batch: Batch<T>,
+        input: Vec<Self::Input>,
+        output: &mut Output<'_, Self::Output>,
+        tap: &mut Tap<Self::Saved>,
+    ) {
+        let mut differences = Differences::new(output, batch.time);
+        let mut updated = 0;
+        self.index.apply(input.into_iter().flat_map(Chunks::into_rows), |changed| {
+            updated += 1;
+            tap.record(|| (changed.key.clone(), changed.state.copied().unwrap_or(0)));
+            match (changed.before, changed.after) {
+                (None, Some(())) => differences.push(changed.key.clone(), 1),
+                (Some(()), None) => differences.push(changed.key.clone(), -1),
+                _ => {}
+            }
+        });
+        self.updated = updated;
+    }
+
+    fn restore(&mut self, saved: Vec<Self::Saved>) {
+        for (row, times) in saved {
+            match times {
+                0 => drop(self.index.remove(&row)),
+                times => self.index.insert(row, times),
+            }
+        }
+    }
+
+    fn contents(&mut self, batch: Batch<T>, output: &mut Output<'_, Self::Output>) {
+        let mut differences = Differences::new(output, batch.time);
+        for (row, times) in self.index.iter() {
+            if *times > 0 {
+                differences.push(row.clone(), 1);
+            }
+        }
+    }
+
+    fn size(&self) -> StateSize {
+        StateSize {
+            keys: self.index.len() as u64,
+            bytes: self.index.bytes() as u64,
+            updated: self.updated,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::keyed::oracle::check_against;
+
+    #[test]
+    fn agrees_with_a_set_through_deletions_and_restarts() {
+        check_against(
+            Distinct::<(u64, i64)>::new,
+            |(row, diff)| (row, diff),
+            |rows: &BTreeMap<(u64, i64), i64>| rows.keys().map(|row| (*row, 1)).collect(),
+        );
+    }
+
+    #[test]
+    fn a_row_that_goes_and_comes_within_a_batch_is_no_change() {
+        let mut distinct = crate::local::Local::new(Distinct::new());
+        distinct.changes(vec![(7u64, 1)]);
+        assert_eq!(distinct.changes(vec![(7, -1), (7, 1)]), []);
+        assert_eq!((distinct.size().keys, distinct.size().updated), (1, 1));
+    }
+}
