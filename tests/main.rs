@@ -5,10 +5,11 @@
 //! set) the Kafka lane is listed as skipped, never as passed.
 
 mod facts;
+mod oracle;
 mod support;
 
 fn main() -> std::process::ExitCode {
     let arguments = libtest_mimic::Arguments::from_args();
-    let trials = [facts::trials()].into_iter().flatten().collect();
+    let trials = [facts::trials(), oracle::trials()].into_iter().flatten().collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
