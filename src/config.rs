@@ -144,6 +144,11 @@ pub struct Config {
     pub pin_workers: bool,
     /// Stop at SIGINT and SIGTERM, finishing the open batch.
     pub stop_on_signals: bool,
+    /// How long one call of an operator may take, user code included, before its worker counts as
+    /// stuck and the run ends with [`RunError::WorkerStalled`](crate::RunError::WorkerStalled).
+    /// Between two calls it is 5 s, if this is not shorter. Waiting for a sink or a broker is no
+    /// stall, however long it takes.
+    pub stall_timeout: Duration,
     /// How rows are written between processes.
     pub codecs: Codecs,
     /// Who is told about batches.
@@ -170,6 +175,7 @@ impl Config {
             fail_fast: false,
             pin_workers: false,
             stop_on_signals: false,
+            stall_timeout: Duration::from_secs(30),
             codecs: Codecs::default(),
             listeners: Vec::new(),
             plan_log: None,
@@ -251,6 +257,12 @@ impl Config {
     /// Stops at SIGINT and SIGTERM.
     pub fn stop_on_signals(mut self, stop: bool) -> Self {
         self.stop_on_signals = stop;
+        self
+    }
+
+    /// Sets how long one call of an operator may take before its worker counts as stuck.
+    pub fn stall_timeout(mut self, timeout: Duration) -> Self {
+        self.stall_timeout = timeout;
         self
     }
 
@@ -337,6 +349,9 @@ impl Config {
         }
         if self.queue_bytes_max == 0 {
             return zero("queue_bytes_max");
+        }
+        if self.stall_timeout.is_zero() {
+            return zero("stall_timeout");
         }
         if self.records_per_partition_max == Some(0) {
             return zero("records_per_partition_max");

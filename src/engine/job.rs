@@ -98,7 +98,8 @@ pub fn start(
         names,
         pulses: pulses.clone(),
     });
-    let watchdog = Watchdog::start(local.start, pulses, Patience::default(), Arc::clone(&control))?;
+    let patience = Patience::up_to(config.stall_timeout);
+    let watchdog = Watchdog::start(local.start, pulses, patience, Arc::clone(&control))?;
     let (ended, endings) = channel();
     let guards = initialize_from(cluster.allocators, cluster.guard, move |allocator| {
         let worker = allocator.index();

@@ -2,7 +2,7 @@
 //!
 //! It judges loops, not frontiers: a batch may wait for a broker for as long as it takes, and the
 //! loop still turns. A loop that stands still for five seconds is stuck; inside a timely step, where
-//! an operator may be busy with a large batch, it is given thirty.
+//! an operator may be busy with a large batch, it is given as long as the configuration says.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -45,9 +45,13 @@ pub(super) struct Patience {
     pub(super) in_step: Duration,
 }
 
-impl Default for Patience {
-    fn default() -> Self {
-        Patience { in_loop: Duration::from_secs(5), in_step: Duration::from_secs(30) }
+/// Outside of a step nothing takes long: a loop that stands still there for so long is stuck.
+const IN_LOOP_MAX: Duration = Duration::from_secs(5);
+
+impl Patience {
+    /// `timeout` inside of a step, and no more outside.
+    pub(super) fn up_to(timeout: Duration) -> Self {
+        Patience { in_loop: timeout.min(IN_LOOP_MAX), in_step: timeout }
     }
 }
 

@@ -1,0 +1,34 @@
+//! Programs against a plain recomputation: random rows in random batches, on 1, 2 and 4 workers,
+//! with every strategy.
+//!
+//! Catches a wrong row, a missing or doubled one, a retraction of what was not there, a change
+//! that is none, an output that should not be or is not, a wrong order, and any difference between
+//! strategies, numbers of workers and batches in flight. Can't catch what no program here does, an
+//! error that the plain recomputation makes as well, and whatever goes by the wall clock.
+
+mod check;
+mod chains;
+mod input;
+mod interop;
+mod same_bytes;
+mod state;
+mod streams;
+mod tables;
+mod windows;
+
+use libtest_mimic::Trial;
+
+pub fn trials() -> Vec<Trial> {
+    [
+        streams::trials(),
+        windows::trials(),
+        tables::trials(),
+        chains::trials(),
+        state::trials(),
+        interop::trials(),
+        same_bytes::trials(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
