@@ -209,7 +209,7 @@ pub enum SourceError {
     #[error("{0}")]
     Invalid(String),
     /// A file or directory.
-    #[error("can't read `{}`", path.display())]
+    #[error("can't read `{}`: check the path and its permissions", path.display())]
     File {
         /// Its path.
         path: PathBuf,
@@ -217,7 +217,7 @@ pub enum SourceError {
         source: io::Error,
     },
     /// A connection.
-    #[error("can't reach `{address}`")]
+    #[error("can't reach `{address}`: does something listen there?")]
     Connection {
         /// Where to.
         address: String,
@@ -243,7 +243,7 @@ pub enum SinkError {
     #[error("{0}")]
     Invalid(String),
     /// A file or directory.
-    #[error("can't write `{}`", path.display())]
+    #[error("can't write `{}`: check the path, its permissions and the space left", path.display())]
     File {
         /// Its path.
         path: PathBuf,
