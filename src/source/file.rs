@@ -168,3 +168,27 @@ impl<D: Record> FileLines<D> {
         Ok(Poll::More)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn what_is_appended_after_the_start_is_not_there_now() {
+        let path = std::env::temp_dir().join(format!("tidegate-now-{}.txt", std::process::id()));
+        fs::write(&path, "one\ntwo\n").expect("written");
+        let decode: Decode<String> = Arc::new(utf8);
+        let open = |bounded| FileLines::open(&path, 0, Arc::clone(&decode), bounded);
+        let (mut bounded, mut growing) = (open(true).expect("open"), open(false).expect("open"));
+        let mut file = fs::OpenOptions::new().append(true).open(&path).expect("open");
+        file.write_all(b"three\n").expect("written");
+        for (lines, rows) in [(&mut bounded, 2), (&mut growing, 3)] {
+            let mut intake = Intake::new("s", &[]);
+            assert_eq!(lines.read(&mut intake, true).expect("a file"), Poll::End);
+            assert_eq!(intake.rows(), rows);
+        }
+        fs::remove_file(&path).expect("removed");
+    }
+}
