@@ -6,7 +6,7 @@ use libtest_mimic::Trial;
 use rustix::process::Signal;
 
 use super::rows;
-use crate::support::process::{free_addresses, tidegate};
+use crate::support::process::{free_addresses, tidegate, tidegate_after};
 use crate::support::trials;
 
 pub fn trials() -> Vec<Trial> {
@@ -18,6 +18,7 @@ pub fn trials() -> Vec<Trial> {
         an_oversize_line_is_a_dead_letter,
         a_broker_that_is_not_there_is_waited_for_aloud,
         a_full_disk_ends_the_run_with_a_word,
+        a_batch_for_which_there_is_no_room_leaves_no_line,
         records_of_batches_add_up_to_the_summary,
         a_job_ends_when_its_time_is_over,
     ]
@@ -119,6 +120,29 @@ fn a_full_disk_ends_the_run_with_a_word() {
     let texts = ["`jsonl:/dev/full` failed at batch 1", "space left", "No space left on device"];
     let ended = ended.failed(1, &texts);
     assert!(!ended.stderr.contains("records in"), "no summary of a run that failed");
+}
+
+fn a_batch_for_which_there_is_no_room_leaves_no_line() {
+    let place = tempfile::tempdir().expect("a directory");
+    let words: String = (0..400).map(|n| format!("word{n}\n")).collect();
+    fs::write(place.path().join("in"), words).expect("written");
+    // A file that may not grow beyond a few KiB is as good as a full disk: the write that meets
+    // the limit is cut short, and the next one fails.
+    let ended = tidegate_after(
+        "trap '' XFSZ; ulimit -f 8",
+        "run wordcount --source file:in --trigger available-now --records-per-partition 20 \
+         --output changes --sink jsonl:out",
+    );
+    let ended = ended.within(place.path()).run();
+    let ended = ended.failed(1, &["`jsonl:out` failed at batch", "can't write `out`", "space left"]);
+    let written = rows(&place.path().join("out"));
+    let batches = written.len() as u64 / 20;
+    assert!(batches > 0 && written.len() as u64 % 20 == 0, "{} rows", written.len());
+    let failed = format!("failed at batch {}", batches + 1);
+    assert!(ended.stderr.contains(&failed), "{batches} batches are there:\n{}", ended.stderr);
+    for (index, row) in written.iter().enumerate() {
+        assert_eq!(row["batch"], index as u64 / 20 + 1, "{row}");
+    }
 }
 
 fn records_of_batches_add_up_to_the_summary() {

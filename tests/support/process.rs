@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -17,7 +17,18 @@ const GLANCE: Duration = Duration::from_millis(3);
 
 /// The program with these arguments, which are separated by spaces.
 pub fn tidegate(arguments: &str) -> Program {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+    program(Command::new(env!("CARGO_BIN_EXE_tidegate")), arguments)
+}
+
+/// The same, started by a shell that does something first: `ulimit -f 8`.
+pub fn tidegate_after(preparation: &str, arguments: &str) -> Program {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("{preparation}; exec \"$0\" \"$@\"")]);
+    shell.arg(env!("CARGO_BIN_EXE_tidegate"));
+    program(shell, arguments)
+}
+
+fn program(mut command: Command, arguments: &str) -> Program {
     command.args(arguments.split_whitespace()).env_remove("RUST_LOG");
     command.env_remove("TIDEGATE_SECRET").stdin(Stdio::null());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -34,11 +45,6 @@ impl Program {
     /// Gives it these bytes as standard input, and closes it then.
     pub fn input(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.input = Some(bytes.into());
-        self.open_input()
-    }
-
-    /// Leaves standard input to the test.
-    pub fn open_input(mut self) -> Self {
         self.command.stdin(Stdio::piped());
         self
     }
@@ -120,7 +126,7 @@ pub struct Running {
     err: Capture,
     begun: Instant,
     /// An output that nobody reads, held so that it is not closed either.
-    _unread: Option<std::process::ChildStdout>,
+    _unread: Option<ChildStdout>,
 }
 
 /// How a program ended.
@@ -134,13 +140,9 @@ pub struct Ended {
 }
 
 impl Running {
-    fn of(mut child: Child, out: Capture, unread: Option<std::process::ChildStdout>) -> Self {
+    fn of(mut child: Child, out: Capture, unread: Option<ChildStdout>) -> Self {
         let err = Capture::of(child.stderr.take());
         Running { child, out, err, begun: Instant::now(), _unread: unread }
-    }
-
-    pub fn input(&mut self) -> ChildStdin {
-        self.child.stdin.take().expect("its input was left open, and not taken before")
     }
 
     pub fn id(&self) -> u32 {
