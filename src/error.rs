@@ -99,6 +99,10 @@ fn at_batch(batch: &Option<BatchId>) -> String {
     batch.map(|batch| format!(" at batch {batch}")).unwrap_or_default()
 }
 
+fn either(below: &Duration, above: &Duration) -> String {
+    if below == above { format!("{above:?}") } else { format!("{below:?} or {above:?}") }
+}
+
 impl RunError {
     /// Whether the job never began: nothing was read, nothing was written.
     pub fn is_before_start(&self) -> bool {
@@ -153,7 +157,10 @@ pub enum BuildError {
     #[error("the program has no input: begin with `source`")]
     NoInput,
     /// A span of time is not a whole number of batches.
-    #[error("{what} of {span:?} is no multiple of the batch interval of {interval:?}: use {below:?} or {above:?}")]
+    #[error(
+        "{what} of {span:?} is no multiple of the batch interval of {interval:?}: use {}",
+        either(.below, .above)
+    )]
     NoMultiple {
         /// What has this span: the window's length or its slide.
         what: &'static str,
@@ -209,7 +216,7 @@ pub enum SourceError {
     #[error("{0}")]
     Invalid(String),
     /// A file or directory.
-    #[error("can't read `{}`", path.display())]
+    #[error("can't read `{}`: check the path and its permissions", path.display())]
     File {
         /// Its path.
         path: PathBuf,
@@ -217,7 +224,7 @@ pub enum SourceError {
         source: io::Error,
     },
     /// A connection.
-    #[error("can't reach `{address}`")]
+    #[error("can't reach `{address}`: does something listen there?")]
     Connection {
         /// Where to.
         address: String,
@@ -243,7 +250,7 @@ pub enum SinkError {
     #[error("{0}")]
     Invalid(String),
     /// A file or directory.
-    #[error("can't write `{}`", path.display())]
+    #[error("can't write `{}`: check the path, its permissions and the space left", path.display())]
     File {
         /// Its path.
         path: PathBuf,

@@ -17,6 +17,9 @@ pub use report::{BenchRow, Report, Verdict};
 
 use std::path::PathBuf;
 
+/// Tells a program that another one has started whom to end with: the other's process id.
+pub const PARENT_VARIABLE: &str = "TIDEGATE_PARENT";
+
 /// How a bench is run.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {

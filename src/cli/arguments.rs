@@ -1,6 +1,6 @@
 //! What every command that runs a job understands.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -160,11 +160,15 @@ impl JobArguments {
         if let Some(cluster) = self.cluster.cluster()? {
             config = config.cluster(cluster);
         }
+        config.check().map_err(|error| Failure::Usage(error.to_string()))?;
         if config.process() == 0 {
             if let Some(path) = &self.state.metrics {
                 let file = MetricsFile::create(path).map_err(|error| {
                     let path = path.display();
-                    Failure::Usage(format!("can't write metrics to `{path}`: {error}"))
+                    Failure::Usage(format!(
+                        "can't write metrics to `{path}` ({error}): check the path and its \
+                         permissions"
+                    ))
                 })?;
                 config = config.listener(Arc::new(file));
             }
@@ -172,7 +176,6 @@ impl JobArguments {
                 config = config.listener(Arc::new(ProgressLine::new(terminal)));
             }
         }
-        config.check().map_err(|error| Failure::Usage(error.to_string()))?;
         Ok(config)
     }
 }
@@ -207,6 +210,7 @@ impl ClusterArguments {
                     .filter(|line| !line.is_empty() && !line.starts_with('#'))
                     .map(str::to_owned)
                     .collect();
+                check_hosts(path, &hosts)?;
                 if hosts.len() < processes {
                     return Err(Failure::Usage(format!(
                         "host file `{}` has {} addresses for {processes} processes: give one \
@@ -225,6 +229,34 @@ impl ClusterArguments {
             None => std::env::var(SECRET_VARIABLE).unwrap_or_default(),
         };
         let secret = Secret::new(&secret);
+        if let (Some(path), true) = (&self.secret_file, secret.expose().is_empty()) {
+            return Err(Failure::Usage(format!(
+                "secret file `{}` is empty: write the same secret into it for every process",
+                path.display()
+            )));
+        }
         Ok(Some(Cluster { process, addresses, secret, join_timeout: None }))
     }
+}
+
+/// Refuses what is no address, and an address that two processes would share.
+fn check_hosts(path: &Path, hosts: &[String]) -> Result<(), Failure> {
+    let refuse = |host: &str, why: &str| {
+        let path = path.display();
+        Err(Failure::Usage(format!("`{host}` in host file `{path}` {why}")))
+    };
+    for (index, host) in hosts.iter().enumerate() {
+        let valid = host.rsplit_once(':').is_some_and(|(name, port)| {
+            !name.is_empty()
+                && !name.contains(char::is_whitespace)
+                && port.parse::<u16>().is_ok_and(|port| port > 0)
+        });
+        if !valid {
+            return refuse(host, "is no address: give one `HOST:PORT` a line for each process");
+        }
+        if hosts[..index].contains(host) {
+            return refuse(host, "is there twice: give each process an address of its own");
+        }
+    }
+    Ok(())
 }

@@ -18,9 +18,6 @@ use super::failure::Failure;
 use super::progress::{ProgressLine, Terminal};
 use super::summary;
 
-/// Set by `launch`: the process whose end is the end of this one.
-pub const PARENT_VARIABLE: &str = "TIDEGATE_PARENT";
-
 /// The demonstration: an embedded Kafka, a click-stream, windowed counts
 ///
 /// Clicks are made up and produced to a Kafka broker in this process; a job of two workers reads

@@ -7,7 +7,7 @@ use tidegate::{Config, Record, Trigger, start};
 use super::failure::Failure;
 use super::progress::{ProgressLine, Terminal};
 use super::sink::{SINKS, SinkUrl};
-use super::source::{Input, generator};
+use super::source::{Input, generator, records_a_second};
 use super::{stop, summary};
 
 /// Make records and write them to a sink
@@ -28,7 +28,7 @@ pub struct Generate {
     records: u64,
 
     /// How many a second [default: as many as the sink takes]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = records_a_second)]
     rate: Option<f64>,
 
     /// What they are made from

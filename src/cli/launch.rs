@@ -1,5 +1,6 @@
 //! `tidegate launch`: the processes of a job on this host, started and watched.
 
+use std::io::IsTerminal;
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus};
@@ -12,6 +13,7 @@ use signal_hook::iterator::Signals;
 
 use super::arguments::SECRET_VARIABLE;
 use super::failure::Failure;
+use super::parent::PARENT_VARIABLE;
 
 /// Start the processes of a job on this host, and watch them
 ///
@@ -52,7 +54,8 @@ impl Launch {
         let secret: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
         let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(|e| system("listen for signals", e))?;
 
-        let mut family = Family { children: Vec::new() };
+        let at_terminal = std::io::stdin().is_terminal();
+        let mut family = Family { children: Vec::new(), at_terminal };
         for process in 0..self.processes {
             let mut command = Command::new(&program);
             command
@@ -62,11 +65,13 @@ impl Launch {
                 .arg("-H")
                 .arg(hosts.path())
                 .env(SECRET_VARIABLE, &secret)
-                .env(super::demo::PARENT_VARIABLE, std::process::id().to_string());
-            if process > 0 {
-                // The terminal's Ctrl-C goes to this program and to the first process; the others
-                // hear of it once, from here.
+                .env(PARENT_VARIABLE, std::process::id().to_string());
+            // Each process hears of a signal once, from here. Only the first, which may read the
+            // terminal, stays with it, and has its Ctrl-C from there.
+            if process > 0 || !at_terminal {
                 command.process_group(0);
+            }
+            if process > 0 {
                 command.stdin(std::process::Stdio::null());
             }
             let child = command.spawn().map_err(|e| system("start a process", e))?;
@@ -105,6 +110,8 @@ impl Launch {
 
 struct Family {
     children: Vec<(Child, Option<ExitStatus>)>,
+    /// Whether the first process has the terminal, and with it the terminal's Ctrl-C.
+    at_terminal: bool,
 }
 
 impl Family {
@@ -132,8 +139,8 @@ impl Family {
     fn signal(&self, signal: i32) {
         let signal = if signal == SIGINT { Signal::INT } else { Signal::TERM };
         for (process, (child, status)) in self.children.iter().enumerate() {
-            // The first process shares the terminal, and has had its Ctrl-C.
-            if status.is_some() || (process == 0 && signal == Signal::INT) {
+            let had_it = self.at_terminal && process == 0 && signal == Signal::INT;
+            if status.is_some() || had_it {
                 continue;
             }
             if let Some(pid) = Pid::from_raw(child.id() as i32) {

@@ -7,6 +7,7 @@ mod failure;
 mod generate;
 mod launch;
 mod logging;
+mod parent;
 mod progress;
 mod run;
 mod sink;
@@ -19,7 +20,6 @@ use std::process::ExitCode;
 use clap::builder::Styles;
 use clap::builder::styling::{AnsiColor, Effects};
 use clap::{Parser, Subcommand};
-
 
 /// Micro-batch stream processing, incremental and without a JVM
 ///
@@ -76,6 +76,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let terminal = progress::Terminal::new(cli.quiet);
     logging::start(cli.verbose, cli.quiet, &terminal);
+    parent::watch();
     let outcome = match cli.command {
         None => demo::Demo::default().run(&terminal),
         Some(Command::Run(command)) => command.run(&terminal),

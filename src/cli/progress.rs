@@ -1,7 +1,7 @@
 //! The terminal while a job runs: a line of progress at the bottom, everything else above it.
 
 use std::collections::VecDeque;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -33,10 +33,14 @@ impl Terminal {
 
     /// Writes to standard output, above the progress line.
     pub fn print(&self, text: &str) -> io::Result<()> {
-        self.lines.suspend(|| {
-            let mut out = io::stdout().lock();
-            out.write_all(text.as_bytes()).and_then(|()| out.flush())
-        })
+        let mut out = self.stdout();
+        out.write_all(text.as_bytes()).and_then(|()| out.flush())
+    }
+
+    /// Does something while the progress line is away, if the line would be in its way: nobody must
+    /// wait for the line's lock because a pipe is full.
+    fn above<R>(&self, is_terminal: bool, write: impl FnOnce() -> R) -> R {
+        if is_terminal { self.lines.suspend(write) } else { write() }
     }
 
     /// Standard output, above the progress line.
@@ -68,18 +72,18 @@ pub struct Above {
 
 impl Write for Above {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.terminal.lines.suspend(|| {
-            if self.to_stderr {
-                io::stderr().lock().write_all(bytes)
-            } else {
-                io::stdout().lock().write_all(bytes)
-            }
-        })?;
+        if self.to_stderr {
+            let write = || io::stderr().lock().write_all(bytes);
+            self.terminal.above(io::stderr().is_terminal(), write)?;
+        } else {
+            let write = || io::stdout().lock().write_all(bytes);
+            self.terminal.above(io::stdout().is_terminal(), write)?;
+        }
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stdout().flush()
+        if self.to_stderr { io::stderr().flush() } else { io::stdout().flush() }
     }
 }
 

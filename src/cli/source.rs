@@ -126,6 +126,22 @@ fn start(text: &str, topics: &[String]) -> Result<StartAt, String> {
     entries.map(StartAt::Offsets).ok_or_else(wrong)
 }
 
+/// A whole number, which may be written as `1e6`.
+fn number(key: &str, text: &str, least: f64) -> Result<f64, String> {
+    text.parse::<f64>()
+        .ok()
+        .filter(|number| (least..1e15).contains(number) && number.fract() == 0.0)
+        .ok_or_else(|| format!("`{key}={text}`: use a whole number from {least} on"))
+}
+
+/// A rate that lets records come.
+pub fn records_a_second(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|rate: &f64| rate.is_finite() && *rate > 0.0)
+        .ok_or_else(|| format!("`{text}` records a second: use a number above 0"))
+}
+
 impl FromStr for SourceUrl {
     type Err = String;
 
@@ -150,15 +166,16 @@ impl FromStr for SourceUrl {
             "dir" => SourceUrl::Directory(rest.into()),
             "tcp" => SourceUrl::Tcp(rest.trim_start_matches('/').to_owned()),
             "generate" => {
-                let mut number = |key: &str| {
-                    let value = parameters.remove(key);
-                    value.map(|value| value.parse::<f64>().map_err(|_| format!("`{key}={value}` is no number"))).transpose()
+                let rate = parameters.remove("rate").map(records_a_second).transpose()?;
+                let mut number = |key: &str, least: f64| match parameters.remove(key) {
+                    Some(value) => number(key, value, least).map(Some),
+                    None => Ok(None),
                 };
                 SourceUrl::Generator {
-                    records: number("records")?.map(|n| n as u64),
-                    rate: number("rate")?,
-                    seed: number("seed")?.map_or(1, |n| n as u64),
-                    partitions: number("partitions")?.map_or(4, |n| n as u32),
+                    records: number("records", 0.0)?.map(|n| n as u64),
+                    rate,
+                    seed: number("seed", 0.0)?.map_or(1, |n| n as u64),
+                    partitions: number("partitions", 1.0)?.map_or(4, |n| n as u32),
                 }
             }
             _ => {

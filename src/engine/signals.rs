@@ -32,9 +32,9 @@ impl SignalListener {
                     if asked {
                         control.fail(RunError::Interrupted { signal });
                     } else {
-                        log::info!("stopping: the open batch will be finished");
                         control.stop();
                         asked = true;
+                        log::info!("stopping: the open batch will be finished");
                     }
                 }
             })

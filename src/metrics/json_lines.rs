@@ -1,6 +1,6 @@
 //! The records of batches as JSON lines.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -9,13 +9,21 @@ use super::{BatchRecord, Listener};
 use crate::engine::control::lock;
 
 /// Writes the record of each batch to a file, one JSON object a line.
+///
+/// What an earlier job has left in it goes when the first record comes, not before: a job that does
+/// not start changes nothing.
 pub struct MetricsFile {
     path: PathBuf,
-    writer: Mutex<Option<BufWriter<File>>>,
+    writer: Mutex<Option<Output>>,
+}
+
+struct Output {
+    writer: BufWriter<File>,
+    is_fresh: bool,
 }
 
 impl MetricsFile {
-    /// Creates the file, or empties it.
+    /// Creates the file, if there is none.
     ///
     /// # Errors
     ///
@@ -32,15 +40,20 @@ impl MetricsFile {
     /// ```
     pub fn create(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref().to_owned();
-        let writer = Mutex::new(Some(BufWriter::new(File::create(&path)?)));
-        Ok(MetricsFile { path, writer })
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path)?;
+        let output = Output { writer: BufWriter::new(file), is_fresh: true };
+        Ok(MetricsFile { path, writer: Mutex::new(Some(output)) })
     }
 }
 
 impl Listener for MetricsFile {
     fn batch_completed(&self, record: &BatchRecord) {
         let mut writer = lock(&self.writer);
-        let Some(open) = writer.as_mut() else { return };
+        let Some(Output { writer: open, is_fresh }) = writer.as_mut() else { return };
+        if std::mem::take(is_fresh) {
+            // What is no plain file, a pipe for instance, has nothing to be emptied of.
+            let _ = open.get_ref().set_len(0);
+        }
         let written = serde_json::to_writer(&mut *open, record)
             .map_err(io::Error::from)
             .and_then(|()| open.write_all(b"\n"))

@@ -44,14 +44,20 @@ impl<D: Record> Sink<D> for JsonLines {
         }
         let mut file =
             OpenOptions::new().create(true).append(true).open(&self.path).map_err(failed)?;
-        let committed = file.seek(std::io::SeekFrom::End(0)).map_err(failed)?;
-        Ok(Box::new(LineWriter { path: self.path.clone(), file, committed }))
+        // A pipe or a device has no length, can't be synced, and keeps what was written.
+        let is_file = file.metadata().map_err(failed)?.is_file();
+        let committed = match is_file {
+            true => file.seek(std::io::SeekFrom::End(0)).map_err(failed)?,
+            false => 0,
+        };
+        Ok(Box::new(LineWriter { path: self.path.clone(), file, is_file, committed }))
     }
 }
 
 struct LineWriter {
     path: PathBuf,
     file: File,
+    is_file: bool,
     /// The length of the file after the last batch.
     committed: u64,
 }
@@ -74,12 +80,17 @@ impl<D: Record> Writer<D> for LineWriter {
         }
         let failed = |source| SinkError::File { path: self.path.clone(), source };
         self.file.write_all(&text).map_err(failed)?;
-        self.file.sync_data().map_err(failed)?;
+        if self.is_file {
+            self.file.sync_data().map_err(failed)?;
+        }
         self.committed += text.len() as u64;
         Ok(())
     }
 
     fn abort(&mut self) {
+        if !self.is_file {
+            return;
+        }
         if let Err(error) = self.file.set_len(self.committed) {
             log::warn!("`{}` may end in part of a batch: {error}", self.path.display());
         }

@@ -65,10 +65,12 @@ impl<D: Record> Sink<D> for TextFiles<D> {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
             _ => PathBuf::from("."),
         };
-        if self.prefix.file_name().is_none() {
-            let prefix = self.prefix.display();
+        let text = self.prefix.to_string_lossy();
+        if self.prefix.file_name().is_none() || text.ends_with('/') {
+            let example = self.prefix.join("counts");
             return Err(SinkError::Invalid(format!(
-                "`{prefix}` names no file: add the beginning of a file name, as in `{prefix}/counts`"
+                "`{text}` names no file: add the beginning of a file name, as in `{}`",
+                example.display()
             )));
         }
         writable(&directory)?;

@@ -107,8 +107,8 @@ fn scan(directory: &Path) -> Result<Vec<PathBuf>, SourceError> {
         if name.starts_with(['.', '_']) || name.ends_with(".tmp") {
             continue;
         }
-        // A file may go between the listing and this.
-        match entry.metadata() {
+        // A file may go between the listing and this; a link counts as what it leads to.
+        match fs::metadata(entry.path()) {
             Ok(metadata) if metadata.is_file() => {
                 files.push((metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH), entry.path()));
             }
@@ -133,10 +133,19 @@ impl<D: Record> Reader<D> for DirectoryReader<D> {
         }
         if let Some(file) = self.waiting.pop_front() {
             let partition = self.next_partition;
+            let decode = Arc::clone(&self.decode);
+            let lines = match FileLines::open(&file, partition, decode, self.bounded) {
+                Err(SourceError::File { path, source })
+                    if source.kind() == io::ErrorKind::NotFound =>
+                {
+                    log::warn!("`{}` is gone before it was read: passed over", path.display());
+                    return Ok(Poll::More);
+                }
+                opened => opened?,
+            };
             self.next_partition += 1;
             let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
             intake.announce(Partition { id: partition, name });
-            let lines = FileLines::open(&file, partition, Arc::clone(&self.decode))?;
             self.open = Some((partition, lines));
             return Ok(Poll::More);
         }

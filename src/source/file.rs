@@ -1,7 +1,7 @@
 //! One file, line by line.
 
 use std::fs;
-use std::io::{BufReader, Seek, SeekFrom};
+use std::io::{BufReader, Read as _, Take};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,7 +86,7 @@ impl<D: Record> Source for File<D> {
     ) -> Result<Box<dyn Reader<D>>, SourceError> {
         let lines = match assigned {
             [] => None,
-            _ => Some(FileLines::open(&self.path, 0, Arc::clone(&self.decode))?),
+            _ => Some(FileLines::open(&self.path, 0, Arc::clone(&self.decode), opening.bounded)?),
         };
         Ok(Box::new(FileReader { lines, follow: self.follow && !opening.bounded }))
     }
@@ -110,7 +110,7 @@ impl<D: Record> Reader<D> for FileReader<D> {
 /// An open file on its way to its end.
 pub(super) struct FileLines<D> {
     path: PathBuf,
-    input: BufReader<fs::File>,
+    input: BufReader<Take<fs::File>>,
     splitter: LineSplitter,
     partition: u32,
     /// Where the next line begins, and how far it has been read already.
@@ -120,13 +120,21 @@ pub(super) struct FileLines<D> {
 }
 
 impl<D: Record> FileLines<D> {
-    pub(super) fn open(path: &Path, partition: u32, decode: Decode<D>) -> Result<Self, SourceError> {
+    /// Opens a file; `bounded` means what is in it now, and not what is appended later.
+    pub(super) fn open(
+        path: &Path,
+        partition: u32,
+        decode: Decode<D>,
+        bounded: bool,
+    ) -> Result<Self, SourceError> {
         let failed = |source| SourceError::File { path: path.to_owned(), source };
-        let mut file = fs::File::open(path).map_err(failed)?;
-        file.seek(SeekFrom::Start(0)).map_err(failed)?;
+        let file = fs::File::open(path).map_err(failed)?;
+        let metadata = file.metadata().map_err(failed)?;
+        // Pipes have no length.
+        let limit = if bounded && metadata.is_file() { metadata.len() } else { u64::MAX };
         Ok(FileLines {
             path: path.to_owned(),
-            input: BufReader::with_capacity(1 << 18, file),
+            input: BufReader::with_capacity(1 << 18, file.take(limit)),
             splitter: LineSplitter::default(),
             partition,
             offset: 0,
@@ -158,5 +166,29 @@ impl<D: Record> FileLines<D> {
             }
         }
         Ok(Poll::More)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn what_is_appended_after_the_start_is_not_there_now() {
+        let path = std::env::temp_dir().join(format!("tidegate-now-{}.txt", std::process::id()));
+        fs::write(&path, "one\ntwo\n").expect("written");
+        let decode: Decode<String> = Arc::new(utf8);
+        let open = |bounded| FileLines::open(&path, 0, Arc::clone(&decode), bounded);
+        let (mut bounded, mut growing) = (open(true).expect("open"), open(false).expect("open"));
+        let mut file = fs::OpenOptions::new().append(true).open(&path).expect("open");
+        file.write_all(b"three\n").expect("written");
+        for (lines, rows) in [(&mut bounded, 2), (&mut growing, 3)] {
+            let mut intake = Intake::new("s", &[]);
+            assert_eq!(lines.read(&mut intake, true).expect("a file"), Poll::End);
+            assert_eq!(intake.rows(), rows);
+        }
+        fs::remove_file(&path).expect("removed");
     }
 }

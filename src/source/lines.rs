@@ -9,7 +9,7 @@ use super::Intake;
 pub(super) type Decode<D> = Arc<dyn Fn(&[u8]) -> Result<D, String> + Send + Sync>;
 
 /// The longest line that is read; longer ones go to the dead letters.
-pub(super) const LINE_BYTES_MAX: usize = 16 << 20;
+const LINE_BYTES_MAX: usize = 16 << 20;
 
 /// Lines as text.
 pub(super) fn utf8(line: &[u8]) -> Result<String, String> {

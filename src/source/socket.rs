@@ -1,6 +1,6 @@
 //! A TCP server that sends lines, as `nc -lk 9999` does.
 
-use std::io::BufReader;
+use std::io::{self, BufReader};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -85,6 +85,7 @@ impl<D: Record> Source for Socket<D> {
 }
 
 const RECONNECT_EVERY: Duration = Duration::from_secs(1);
+const CONNECT_MAX: Duration = Duration::from_secs(1);
 
 struct SocketReader<D> {
     address: String,
@@ -103,7 +104,15 @@ impl<D> SocketReader<D> {
     fn connect(&mut self) -> Result<(), SourceError> {
         let failed =
             |source| SourceError::Connection { address: self.address.clone(), source };
-        let stream = TcpStream::connect(&self.address).map_err(failed)?;
+        let mut stream = Err(io::ErrorKind::AddrNotAvailable.into());
+        // One after the other, each with a limit: a host that is off does not refuse.
+        for address in self.address.to_socket_addrs().map_err(failed)? {
+            stream = TcpStream::connect_timeout(&address, CONNECT_MAX);
+            if stream.is_ok() {
+                break;
+            }
+        }
+        let stream = stream.map_err(failed)?;
         stream.set_read_timeout(Some(Duration::from_millis(50))).map_err(failed)?;
         self.connection = Some(BufReader::with_capacity(1 << 16, stream));
         Ok(())
@@ -148,6 +157,8 @@ impl<D: Record> Reader<D> for SocketReader<D> {
                 Ok((Read::End, _)) | Err(_) => {
                     log::warn!("`{}` closed the connection; trying again", self.address);
                     self.complained = true;
+                    // The beginning of a line must not meet the end of another.
+                    self.splitter = LineSplitter::default();
                     self.connection = None;
                     self.tried = Some(Instant::now());
                     return Ok(Poll::Idle);

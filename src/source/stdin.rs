@@ -1,13 +1,13 @@
 //! Standard input, line by line.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use tidegate_operators::Record;
 
-use super::lines::{Decode, LINE_BYTES_MAX, utf8};
+use super::lines::{self, Decode, LineSplitter, utf8};
 use super::{Attempt, Intake, Opening, Partition, Poll, Reader, Source};
 use crate::error::SourceError;
 
@@ -64,24 +64,31 @@ impl<D: Record> Source for Stdin<D> {
         assigned: &[Partition],
         _opening: &Opening,
     ) -> Result<Box<dyn Reader<D>>, SourceError> {
-        let lines = if assigned.is_empty() { None } else { Some(read_ahead()?) };
-        Ok(Box::new(StdinReader { lines, offset: 0, decode: Arc::clone(&self.decode) }))
+        let input = if assigned.is_empty() { None } else { Some(read_ahead()?) };
+        Ok(Box::new(StdinReader {
+            input,
+            splitter: LineSplitter::default(),
+            offset: 0,
+            decode: Arc::clone(&self.decode),
+        }))
     }
 }
 
-/// Lines that may wait between the thread that reads and the one that asks.
-const LINES_AHEAD: usize = 4096;
+/// How much is read ahead of who asks: pieces, and bytes of each.
+const PIECES_AHEAD: usize = 64;
+const PIECE_BYTES: usize = 1 << 16;
 
 /// Reading the terminal can't be interrupted; so a thread does it that nobody waits for.
-fn read_ahead() -> Result<Receiver<io::Result<Vec<u8>>>, SourceError> {
-    let (send, receive) = sync_channel(LINES_AHEAD);
+fn read_ahead() -> Result<Ahead, SourceError> {
+    let (send, pieces) = sync_channel(PIECES_AHEAD);
     let read = move || {
         let mut input = io::stdin().lock();
+        let mut buffer = vec![0; PIECE_BYTES];
         loop {
-            let mut line = Vec::new();
-            let outcome = match input.read_until(b'\n', &mut line) {
+            let outcome = match input.read(&mut buffer) {
                 Ok(0) => return,
-                Ok(_) => Ok(line),
+                Ok(read) => Ok(buffer[..read].to_vec()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => Err(error),
             };
             let failed = outcome.is_err();
@@ -90,49 +97,70 @@ fn read_ahead() -> Result<Receiver<io::Result<Vec<u8>>>, SourceError> {
             }
         }
     };
-    std::thread::Builder::new().name("stdin".into()).spawn(read).map_err(|source| {
-        SourceError::Connection { address: "standard input".into(), source }
-    })?;
-    Ok(receive)
+    std::thread::Builder::new().name("stdin".into()).spawn(read).map_err(failed)?;
+    Ok(Ahead { pieces, current: Vec::new(), read: 0, wait: Duration::ZERO })
+}
+
+fn failed(source: io::Error) -> SourceError {
+    SourceError::File { path: "standard input".into(), source }
+}
+
+/// What the thread has read.
+struct Ahead {
+    pieces: Receiver<io::Result<Vec<u8>>>,
+    current: Vec<u8>,
+    /// How much of the current piece has been consumed.
+    read: usize,
+    /// How long to wait for the next piece.
+    wait: Duration,
+}
+
+impl Read for Ahead {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.fill_buf()?.read(buffer)?;
+        self.consume(read);
+        Ok(read)
+    }
+}
+
+impl BufRead for Ahead {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.read == self.current.len() {
+            match self.pieces.recv_timeout(std::mem::take(&mut self.wait)) {
+                Ok(piece) => (self.current, self.read) = (piece?, 0),
+                Err(RecvTimeoutError::Timeout) => return Err(io::ErrorKind::TimedOut.into()),
+                Err(RecvTimeoutError::Disconnected) => return Ok(&[]),
+            }
+        }
+        Ok(&self.current[self.read..])
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        self.read += bytes;
+    }
 }
 
 struct StdinReader<D> {
     /// `None` on workers that don't read.
-    lines: Option<Receiver<io::Result<Vec<u8>>>>,
+    input: Option<Ahead>,
+    splitter: LineSplitter,
     offset: u64,
     decode: Decode<D>,
 }
 
 impl<D: Record> Reader<D> for StdinReader<D> {
     fn poll(&mut self, intake: &mut Intake<D>, wait: Duration) -> Result<Poll, SourceError> {
-        let Some(lines) = &self.lines else { return Ok(Poll::End) };
-        let mut next = lines.recv_timeout(wait);
-        loop {
-            match next {
-                Ok(Ok(line)) => {
-                    let text = line.strip_suffix(b"\n").unwrap_or(&line);
-                    let text = text.strip_suffix(b"\r").unwrap_or(text);
-                    let decoded = if text.len() > LINE_BYTES_MAX {
-                        Err(format!("a line of {} bytes: the limit is {LINE_BYTES_MAX}", text.len()))
-                    } else {
-                        (self.decode)(text)
-                    };
-                    intake.record(0, self.offset, text, decoded);
-                    self.offset += 1;
-                }
-                Ok(Err(source)) => {
-                    return Err(SourceError::Connection { address: "standard input".into(), source });
-                }
-                Err(RecvTimeoutError::Timeout) => return Ok(Poll::Idle),
-                Err(RecvTimeoutError::Disconnected) => return Ok(Poll::End),
+        let Some(input) = &mut self.input else { return Ok(Poll::End) };
+        input.wait = wait;
+        while !intake.is_full() {
+            let place = (0, self.offset);
+            match self.splitter.read(input, intake, place, &self.decode, true) {
+                Ok((lines::Read::Line, _)) => self.offset += 1,
+                Ok((lines::Read::Nothing, _)) => return Ok(Poll::Idle),
+                Ok((lines::Read::End, _)) => return Ok(Poll::End),
+                Err(error) => return Err(failed(error)),
             }
-            if intake.is_full() {
-                return Ok(Poll::More);
-            }
-            next = lines.try_recv().map_err(|error| match error {
-                std::sync::mpsc::TryRecvError::Empty => RecvTimeoutError::Timeout,
-                std::sync::mpsc::TryRecvError::Disconnected => RecvTimeoutError::Disconnected,
-            });
         }
+        Ok(Poll::More)
     }
 }

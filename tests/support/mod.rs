@@ -1,5 +1,8 @@
 //! How tests are made: named by a sentence, killed when they hang, skipped aloud.
 
+#[cfg(feature = "cli")]
+pub mod process;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;

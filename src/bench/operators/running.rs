@@ -19,7 +19,7 @@ use super::drive::{Subject, drive, plain};
 use super::plain::Counts;
 use crate::bench::data::Keys;
 use crate::bench::report::{BenchRow, Report};
-use crate::bench::Settings;
+use crate::bench::{PARENT_VARIABLE, Settings};
 use crate::sink::Null;
 use crate::{RunError, Strategy};
 
@@ -141,7 +141,9 @@ struct Busy(Child);
 
 impl Busy {
     fn start(program: &std::path::PathBuf) -> Option<Busy> {
-        Command::new(program).args(["bench", "spin"]).spawn().ok().map(Busy)
+        let mut command = Command::new(program);
+        command.args(["bench", "spin"]).env(PARENT_VARIABLE, std::process::id().to_string());
+        command.spawn().ok().map(Busy)
     }
 }
 

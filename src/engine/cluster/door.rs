@@ -106,12 +106,24 @@ fn attend(
 impl Porter {
     fn meet(&self, mut socket: TcpStream, announce: &Sender<(usize, TcpStream)>) {
         let visitor = socket.peer_addr().map_or_else(|_| "somebody".into(), |a| a.to_string());
-        match handshake::receive(&mut socket, &self.secret, |greeting| self.admit(greeting)) {
+        let mut admitted = None;
+        let admit = |greeting: &Greeting| {
+            self.admit(greeting)?;
+            admitted = Some(greeting.from);
+            Ok(())
+        };
+        match handshake::receive(&mut socket, &self.secret, admit) {
             Ok(greeting) => {
                 // Nobody waits for arrivals any more if the start was given up.
                 let _ = announce.send((greeting.from as usize, socket));
             }
-            Err(reason) => log::warn!("refused a connection from {visitor}: {reason}"),
+            Err(reason) => {
+                if let Some(process) = admitted {
+                    // It has not heard so, and will come again.
+                    lock(&self.inside).remove(&process);
+                }
+                log::warn!("refused a connection from {visitor}: {reason}");
+            }
         }
     }
 

@@ -88,6 +88,25 @@ fn nonce() -> io::Result<[u8; NONCE]> {
     Ok(bytes)
 }
 
+/// Reads all of `bytes` in the time of one step, however small the pieces in which they come.
+fn read_step(socket: &mut TcpStream, mut bytes: &mut [u8]) -> io::Result<()> {
+    let deadline = Instant::now() + STEP_MAX;
+    while !bytes.is_empty() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        socket.set_read_timeout(Some(left))?;
+        match socket.read(bytes) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(read) => bytes = &mut bytes[read..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 /// Lets a process in, or turns it away with a reason. Junk gets no answer at all.
 pub(super) fn receive(
     socket: &mut TcpStream,
@@ -97,16 +116,15 @@ pub(super) fn receive(
     let broken = |error: io::Error| format!("the handshake broke off: {error}");
     socket
         .set_nonblocking(false)
-        .and_then(|()| socket.set_read_timeout(Some(STEP_MAX)))
         .and_then(|()| socket.set_write_timeout(Some(STEP_MAX)))
         .map_err(broken)?;
     let mut bytes = [0; GREETING];
-    socket.read_exact(&mut bytes).map_err(broken)?;
+    read_step(socket, &mut bytes).map_err(broken)?;
     let greeting = Greeting::decode(&bytes)?;
     let challenge = nonce().map_err(broken)?;
     socket.write_all(&challenge).map_err(broken)?;
     let mut proved = [0; PROOF];
-    socket.read_exact(&mut proved).map_err(broken)?;
+    read_step(socket, &mut proved).map_err(broken)?;
     let verdict = proof(secret, b"connect", &bytes, &challenge)
         .verify_slice(&proved)
         .map_err(|_| "it does not know the job's secret: give every process the same".to_owned())

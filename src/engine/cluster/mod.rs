@@ -10,6 +10,7 @@ mod handshake;
 mod link;
 
 use std::any::Any;
+use std::net::ToSocketAddrs;
 use std::sync::Arc;
 
 use timely::communication::Hooks;
@@ -17,7 +18,7 @@ use timely::communication::allocator::zero_copy::initialize::initialize_networki
 use timely::communication::allocator::{AllocatorBuilder, ProcessBuilder};
 
 use super::control::Control;
-use crate::config::Config;
+use crate::config::{Cluster, Config};
 use crate::error::{ClusterError, RunError};
 
 pub(super) use link::Links;
@@ -44,6 +45,7 @@ pub(super) fn join(
         let allocators = local.into_iter().map(AllocatorBuilder::Process).collect();
         return Ok(Joined { allocators, guard: Box::new(()), links: Links::default() });
     };
+    warn_if_open(cluster);
     let (streams, links) = handshake::connect(cluster, fingerprint, control)?;
     let (builders, guard) = initialize_networking_from_sockets(
         local,
@@ -59,4 +61,22 @@ pub(super) fn join(
     })?;
     let allocators = builders.into_iter().map(AllocatorBuilder::Tcp).collect();
     Ok(Joined { allocators, guard: Box::new(guard), links })
+}
+
+/// Without a secret, whoever reaches the port may take a process's place.
+fn warn_if_open(cluster: &Cluster) {
+    if !cluster.secret.expose().is_empty() {
+        return;
+    }
+    let is_private = |address: &&String| {
+        let mut resolved = address.to_socket_addrs().into_iter().flatten().peekable();
+        resolved.peek().is_some() && resolved.all(|address| address.ip().is_loopback())
+    };
+    if let Some(address) = cluster.addresses.iter().find(|address| !is_private(address)) {
+        log::warn!(
+            "other hosts can reach this job (`{address}`), and it has no secret: whoever connects \
+             can take part; give every process the same secret (`--secret-file`, TIDEGATE_SECRET \
+             or `Cluster::secret`)"
+        );
+    }
 }
