@@ -126,7 +126,7 @@ impl<S: Source> DeclaredSource for SourceDeclaration<S> {
                 source_index: index,
                 bounded: matches!(config.trigger, Trigger::AvailableNow),
                 fail_fast: config.fail_fast,
-                interval: (!matches!(config.trigger, Trigger::Continuous))
+                interval: matches!(config.trigger, Trigger::Interval | Trigger::Manual(_))
                     .then_some(config.interval),
             };
             let reader = self.source.open(&assigned, &opening).map_err(failed)?;

@@ -39,6 +39,13 @@ struct Shared<D> {
     waiting: AtomicBool,
 }
 
+/// Whether a batch has all the records it waits for.
+pub(super) enum Filled {
+    Yes,
+    /// Not yet; look again after this time.
+    NotWithin(Duration),
+}
+
 /// What a feed is made of.
 pub(crate) struct Feeding<D> {
     pub(crate) source: String,
@@ -85,20 +92,40 @@ impl<D: Record> Feed<D> {
         Ok(Feed { kind: Kind::Threaded { shared, thread: Some(thread) } })
     }
 
-    /// Whether a batch of `records` records per partition can be cut. If not, the worker is woken
-    /// when more records have come.
-    pub(super) fn is_filled(&self, records: u64) -> bool {
-        match &self.kind {
-            Kind::Inline { .. } => true,
+    /// Whether a batch of `records` records per partition can be cut. If not, come again after the
+    /// time given; a feeder wakes the worker sooner, when more records have come.
+    pub(super) fn fill(&mut self, tick: Tick, records: u64) -> Result<Filled, RunError> {
+        match &mut self.kind {
+            Kind::Inline { reader, intake, stock, source } => {
+                stock.order(intake, tick, Some(records));
+                while !stock.is_filled(records) {
+                    let poll = reader
+                        .poll(intake, Duration::ZERO)
+                        .map_err(|error| failed(source, error))?;
+                    let nothing = intake.is_empty();
+                    stock.absorb(intake, poll);
+                    if nothing && poll == Poll::Idle {
+                        return Ok(Filled::NotWithin(REST));
+                    }
+                }
+                Ok(Filled::Yes)
+            }
             Kind::Threaded { shared, .. } => {
                 shared.waiting.store(true, Ordering::SeqCst);
-                let filled = lock(&shared.stock).is_filled(records);
-                if filled {
+                if lock(&shared.stock).is_filled(records) {
                     shared.waiting.store(false, Ordering::SeqCst);
+                    return Ok(Filled::Yes);
                 }
-                filled
+                // The feeder may rest, since its queue is full: it is not, until the batch is.
+                shared.news.notify_all();
+                Ok(Filled::NotWithin(WAIT))
             }
         }
+    }
+
+    /// Whether the reader is polled on the worker.
+    pub(super) fn is_inline(&self) -> bool {
+        matches!(self.kind, Kind::Inline { .. })
     }
 
     /// Takes what a batch takes, and says whether that was the last.
@@ -109,6 +136,7 @@ impl<D: Record> Feed<D> {
     ) -> Result<(Vec<Portion<D>>, bool), RunError> {
         match &mut self.kind {
             Kind::Threaded { shared, .. } => {
+                shared.waiting.store(false, Ordering::SeqCst);
                 let mut stock = lock(&shared.stock);
                 let portions = stock.take(records_max);
                 let exhausted = stock.is_exhausted();
@@ -215,7 +243,11 @@ impl<D> Feeder<D> {
                 }
                 continue;
             }
-            if ended || lock(&self.shared.stock).bytes() >= self.queue_bytes_max {
+            // A batch that waits for records may be larger than the queue: then it is the batch
+            // that says how much is enough.
+            let is_wanted = self.shared.waiting.load(Ordering::SeqCst);
+            let is_full = || lock(&self.shared.stock).bytes() >= self.queue_bytes_max;
+            if ended || (!is_wanted && is_full()) {
                 self.rest(WAIT);
                 continue;
             }
@@ -224,7 +256,7 @@ impl<D> Feeder<D> {
             let nothing = self.intake.is_empty();
             if !nothing || poll == Poll::End {
                 lock(&self.shared.stock).absorb(&mut self.intake, poll);
-                if self.shared.waiting.swap(false, Ordering::SeqCst) {
+                if self.shared.waiting.load(Ordering::SeqCst) {
                     wake();
                 }
             }

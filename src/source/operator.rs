@@ -12,11 +12,11 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
-use super::feeder::{Feed, Feeding};
+use super::feeder::{Feed, Feeding, Filled};
 use super::intake::Portion;
 use super::{DeadLetter, Partition, Reader};
 use crate::batch::{BatchId, ChunkStream, RowStream};
-use crate::config::Config;
+use crate::config::{Config, Trigger};
 use crate::engine::control::Control;
 use crate::error::RunError;
 use crate::plan::{Cuts, PartitionCut, SourceCut};
@@ -130,9 +130,21 @@ pub(crate) fn build<'s, D: Record>(
             });
             while let Some((tick, _)) = waiting.front() {
                 let records_max = config.records_max(tick.previous);
-                let fills = config.fills_batches() && !control.is_stopping();
-                if fills && records_max.is_some_and(|max| !held.feed.borrow().is_filled(max)) {
-                    break;
+                if waits_for_records(&config, &held.feed.borrow()) && !control.is_stopping()
+                    && let Some(records) = records_max
+                {
+                    let filled = held.feed.borrow_mut().fill(*tick, records);
+                    match filled {
+                        Ok(Filled::Yes) => {}
+                        Ok(Filled::NotWithin(time)) => {
+                            held.activator.activate_after(time);
+                            break;
+                        }
+                        Err(error) => {
+                            control.fail(error);
+                            return;
+                        }
+                    }
                 }
                 let (tick, [row_capability, dead_capability]) =
                     waiting.pop_front().expect("just seen");
@@ -188,6 +200,16 @@ pub(crate) fn build<'s, D: Record>(
         }
     });
     Ok((SourceStreams { rows: rows_stream, dead: dead_stream }, acknowledge))
+}
+
+/// Whether a batch waits until every partition has as many records as it takes. What is there now
+/// is there at once where the reader is polled on the worker.
+fn waits_for_records<D: Record>(config: &Config, feed: &Feed<D>) -> bool {
+    match config.trigger {
+        Trigger::Count { .. } => true,
+        Trigger::AvailableNow => !feed.is_inline(),
+        Trigger::Interval | Trigger::Continuous | Trigger::Manual(_) => false,
+    }
 }
 
 fn describe<D>(portion: &Portion<D>) -> PartitionCut {

@@ -16,6 +16,7 @@ pub fn trials() -> Vec<Trial> {
         a_blocked_sink_makes_the_clock_skip,
         a_count_cuts_by_records_of_each_partition,
         a_count_waits_for_records_that_are_pushed,
+        a_count_waits_for_a_generator_at_its_rate,
         available_now_takes_what_is_there_and_ends,
         continuous_goes_on_until_the_input_ends,
         stopping_finishes_the_open_batch,
@@ -128,6 +129,25 @@ fn a_count_waits_for_records_that_are_pushed() {
         rows.close();
         job.join().expect("the job ends well");
         assert_eq!(sink.rows(), [(1, 10), (2, 10), (3, 3)]);
+    }
+}
+
+fn a_count_waits_for_a_generator_at_its_rate() {
+    for workers in [1, 2] {
+        let sink = Witness::new();
+        let output = sink.clone();
+        let config = Config::new("count").workers(workers).trigger(Trigger::Count { records: 50 });
+        for by_time in [true, false] {
+            let (output, config) = (output.clone(), config.clone());
+            let summary = tidegate::run(config, move |ctx| {
+                let keys = Generator::uniform_keys(10, 1).partitions(2).records(500);
+                let keys = if by_time { keys.rows_per_s(20_000.0) } else { keys.rows_per_batch(6) };
+                ctx.source(keys).sink(output.clone());
+            })
+            .expect("the job ends well");
+            assert_eq!((summary.rows_in, summary.batches), (500, 5));
+        }
+        assert!(sink.rows().iter().all(|(_, rows)| *rows == 100), "{:?}", sink.rows());
     }
 }
 

@@ -95,6 +95,7 @@ where
         output: &mut Output<'_, Self::Output>,
         tap: &mut Tap<Self::Saved>,
     ) {
+        self.size.updated = 0;
         if let Some(pane) = self.ring.pane(self.rule, batch.tick_or_panic().id) {
             let start = pane.content.len();
             input.into_iter().for_each(|tallies| pane.content.extend(tallies.into_rows()));

@@ -49,6 +49,7 @@ impl<T: Epoch, D: Record> BatchOperator<T> for SlideRows<D> {
         output: &mut Output<'_, Self::Output>,
         tap: &mut Tap<Self::Saved>,
     ) {
+        self.size.updated = 0;
         if let Some(pane) = self.ring.pane(self.rule, batch.tick_or_panic().id) {
             let start = pane.content.len();
             pane.content.extend(input.into_iter().flat_map(Chunks::into_rows));
