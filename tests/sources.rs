@@ -31,6 +31,7 @@ pub fn trials() -> Vec<Trial> {
         files_that_are_being_prepared_are_passed_over,
         a_directory_that_is_gone_ends_the_run_with_its_name,
         a_server_that_closes_is_called_again,
+        a_server_that_never_pauses_is_heard_at_once,
         a_server_that_is_not_there_fails_fast_if_asked_to,
         a_queue_gives_its_partitions_in_order_and_ends_when_closed,
         a_generator_depends_on_its_seed_and_on_nothing_else,
@@ -264,6 +265,25 @@ fn a_server_that_closes_is_called_again() {
     assert_eq!(reading.until(5), expected);
     let dead = reading.dead.rows().concat();
     assert_eq!(dead.iter().map(|letter| letter.offset).collect::<Vec<_>>(), [3], "its number");
+    reading.local.stop().expect("it ends well");
+}
+
+fn a_server_that_never_pauses_is_heard_at_once() {
+    let server = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = server.local_addr().expect("bound").to_string();
+    let mut reading = Reading::start(Config::new("steady"), move || Socket::new(&address));
+    let (mut socket, _) = server.accept().expect("it calls");
+    std::thread::spawn(move || {
+        // In pieces that never end where a line does, until nobody listens any more.
+        while socket.write_all(b"e\nlin").is_ok() {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    });
+    let begun = Instant::now();
+    let rows = reading.until(50);
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(2), "it took {took:?} to hear 50 lines");
+    assert_eq!((&*rows[0], &*rows[49]), ("e", "line"));
     reading.local.stop().expect("it ends well");
 }
 

@@ -142,6 +142,11 @@ impl<D: Record> Reader<D> for SocketReader<D> {
         let Some(connection) = &mut self.connection else { return Ok(Poll::Idle) };
         let begun = Instant::now();
         while !intake.is_full() {
+            // What has come is handed on before more is waited for: a server that never pauses
+            // would else be heard of when the intake is full, seconds later.
+            if !intake.is_empty() && memchr::memchr(b'\n', connection.buffer()).is_none() {
+                return Ok(Poll::More);
+            }
             let place = (0, self.offset);
             let read = self.splitter.read(connection, intake, place, &self.decode, true);
             match read {
