@@ -137,6 +137,8 @@
 //! [`Distinct`](crate::keyed::Distinct), [`TopK`](crate::keyed::TopK) and
 //! [`Upsert`](crate::keyed::Upsert) are made of it, one file each.
 
+mod output;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -149,7 +151,9 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::{Stream, StreamVec};
 use timely::progress::frontier::MutableAntichain;
 
-use crate::{Diff, Epoch, Record, Tick};
+pub use output::{Differences, Output, Tap};
+
+use crate::{Epoch, Record, Tick};
 
 /// The batch that an operator is asked to close.
 #[derive(Clone, Copy, Debug)]
@@ -222,102 +226,6 @@ pub trait BatchOperator<T: Epoch>: 'static {
     /// How large the state is.
     fn size(&self) -> StateSize {
         StateSize::default()
-    }
-}
-
-/// Where an operator's output goes.
-pub struct Output<'a, C> {
-    give: &'a mut dyn FnMut(&mut C),
-}
-
-impl<'a, C> Output<'a, C> {
-    /// An output that hands every message to `give`: for driving an operator by hand.
-    pub fn new(give: &'a mut dyn FnMut(&mut C)) -> Self {
-        Output { give }
-    }
-
-    /// Sends a message.
-    pub fn give(&mut self, mut container: C) {
-        (self.give)(&mut container);
-    }
-}
-
-/// Collects differences of one batch and sends them in messages of a good size.
-pub struct Differences<'a, 'b, T, D> {
-    output: &'a mut Output<'b, Vec<(D, T, Diff)>>,
-    time: T,
-    pending: Vec<(D, T, Diff)>,
-}
-
-/// Differences leave in messages of this many bytes or so: small enough for the cache, large
-/// enough that a message's own cost disappears.
-const MESSAGE_BYTES: usize = 1 << 15;
-
-impl<'a, 'b, T: Epoch, D> Differences<'a, 'b, T, D> {
-    /// Differences at `time`.
-    pub fn new(output: &'a mut Output<'b, Vec<(D, T, Diff)>>, time: T) -> Self {
-        Differences { output, time, pending: Vec::new() }
-    }
-
-    /// A row came `diff` times (went, if negative).
-    #[inline]
-    pub fn push(&mut self, row: D, diff: Diff) {
-        self.push_at(row, self.time, diff);
-    }
-
-    /// The same at a time of its own, which must not lie before that of the message.
-    #[inline]
-    pub fn push_at(&mut self, row: D, time: T, diff: Diff) {
-        if self.pending.capacity() == 0 {
-            self.pending.reserve_exact(Self::capacity());
-        }
-        self.pending.push((row, time, diff));
-        if self.pending.len() >= Self::capacity() {
-            self.output.give(std::mem::take(&mut self.pending));
-        }
-    }
-
-    fn capacity() -> usize {
-        (MESSAGE_BYTES / size_of::<(D, T, Diff)>()).max(1)
-    }
-}
-
-impl<T, D> Drop for Differences<'_, '_, T, D> {
-    fn drop(&mut self) {
-        if !self.pending.is_empty() {
-            self.output.give(std::mem::take(&mut self.pending));
-        }
-    }
-}
-
-/// What changed in an operator's state, if somebody wants to know.
-#[derive(Debug)]
-pub struct Tap<S> {
-    rows: Option<Vec<S>>,
-}
-
-impl<S> Tap<S> {
-    /// A tap that is open, or that costs nothing.
-    pub fn new(open: bool) -> Self {
-        Tap { rows: open.then(Vec::new) }
-    }
-
-    /// Whether anybody listens.
-    pub fn is_open(&self) -> bool {
-        self.rows.is_some()
-    }
-
-    /// Records a row, which is made only if the tap is open.
-    #[inline]
-    pub fn record(&mut self, row: impl FnOnce() -> S) {
-        if let Some(rows) = &mut self.rows {
-            rows.push(row());
-        }
-    }
-
-    /// What was recorded since the last call.
-    pub fn take(&mut self) -> Vec<S> {
-        self.rows.as_mut().map(std::mem::take).unwrap_or_default()
     }
 }
 
@@ -470,7 +378,7 @@ where
                     let mut session = output.session_with_builder(&capability);
                     let mut give = |container: &mut O::Output| session.give_container(container);
                     let restored = Batch { time: T::minimum(), tick: as_of };
-                    operator.contents(restored, &mut Output { give: &mut give });
+                    operator.contents(restored, &mut Output::new(&mut give));
                 }
             }
 
@@ -483,7 +391,7 @@ where
                     let mut session = output.session_with_builder(&batch.capabilities[0]);
                     let mut give = |container: &mut O::Output| session.give_container(container);
                     let closing = Batch { time, tick: batch.tick };
-                    operator.close(closing, batch.input, &mut Output { give: &mut give }, &mut tap);
+                    operator.close(closing, batch.input, &mut Output::new(&mut give), &mut tap);
                 }
                 sizes
                     .session_with_builder(&batch.capabilities[1])

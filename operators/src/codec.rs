@@ -29,7 +29,8 @@ impl DecodeError {
     /// use tidegate_operators::codec::DecodeError;
     ///
     /// let error = DecodeError::of::<u64>("le", "3 bytes left over");
-    /// assert_eq!(error.to_string(), "can't decode rows of `u64` with the le codec: 3 bytes left over");
+    /// let text = "can't decode rows of `u64` with the le codec: 3 bytes left over";
+    /// assert_eq!(error.to_string(), text);
     /// ```
     pub fn of<D>(codec: &'static str, reason: impl Into<String>) -> Self {
         DecodeError { codec, type_name: type_name::<D>(), reason: reason.into() }

@@ -27,6 +27,14 @@ const KEYS_MAX: usize = 1 << 16;
 const MESSAGE_BYTES: usize = 1 << 15;
 
 /// What is to be combined: a record's key, its value, and how often it came.
+///
+/// ```
+/// use tidegate_operators::combine::{Keyed, Pairs, Signed, Whole};
+///
+/// assert_eq!(Pairs.split(('a', 7)), ('a', 7, 1));
+/// assert_eq!(Whole.split('a'), ('a', (), 1));
+/// assert_eq!(Signed(Pairs).split((('a', 7), -1)), ('a', 7, -1));
+/// ```
 pub trait Keyed<D>: Clone + 'static {
     /// The key.
     type Key: Record;
@@ -164,6 +172,21 @@ where
 /// What lies ready is combined and sent on at once; nothing waits for the batch to close. Where
 /// nearly every record has its own key, combining costs and does nothing: it is tried on the first
 /// few thousand records of each message, and left out for the rest.
+///
+/// ```
+/// use tidegate_operators::combine::{Whole, combine};
+/// use tidegate_operators::{Count, Peers, codec::Codecs, interop};
+/// use timely::dataflow::operators::{Inspect, ToStream};
+///
+/// timely::execute_directly(|worker| {
+///     worker.dataflow::<u64, _, _>(|scope| {
+///         let peers = Peers::new(scope.index(), scope.peers(), scope.peers(), Codecs::default());
+///         let words = interop::chunked(['a', 'a', 'a'].to_stream(scope));
+///         let tallies = combine(words, &peers, "letters", Whole, Count);
+///         interop::rows(tallies).inspect(|tally| assert_eq!(*tally, ('a', 3, ())));
+///     });
+/// });
+/// ```
 pub fn combine<'s, T, D, S, A>(
     stream: Stream<'s, T, Chunks<D>>,
     peers: &Peers,

@@ -12,6 +12,16 @@ use crate::{Chunks, Epoch, Record, WindowRule, heap_bytes};
 ///
 /// Kept: every row, for the length of the window. A batch at which the window slides costs all of
 /// them.
+///
+/// ```
+/// use tidegate_operators::contents::WindowRows;
+/// use tidegate_operators::{WindowRule, local::Local};
+///
+/// let mut window = Local::new(WindowRows::new(Some(WindowRule::new(2, 1))));
+/// assert_eq!(window.rows(vec!['a']), ['a']);
+/// assert_eq!(window.rows(vec!['b']), ['a', 'b']);
+/// assert_eq!(window.rows(vec![]), ['b']);
+/// ```
 pub struct WindowRows<D> {
     rule: Option<WindowRule>,
     ring: Ring<Vec<Chunks<D>>>,
@@ -120,6 +130,14 @@ fn bytes_of<D: Record>(rows: &[D]) -> u64 {
 /// The contents of a table at each batch in which it has an output: Spark's complete mode.
 ///
 /// Kept: the table. A batch with an output costs all of it.
+///
+/// ```
+/// use tidegate_operators::{contents::Snapshots, local::Local};
+///
+/// let mut table = Local::new(Snapshots::new(1));
+/// assert_eq!(table.rows(vec![('a', 1), ('b', 2)]), ['a', 'b', 'b']);
+/// assert_eq!(table.rows(vec![('b', -1)]), ['a', 'b']);
+/// ```
 pub struct Snapshots<D> {
     slide: u64,
     rows: BTreeMap<D, i64>,
@@ -194,6 +212,14 @@ impl<T: Epoch, D: Record> BatchOperator<T> for Snapshots<D> {
 ///
 /// Kept: the contents. A batch with an output costs all of them. Equal rows must have been shipped
 /// to one worker.
+///
+/// ```
+/// use tidegate_operators::{contents::ContentsChanges, local::Local};
+///
+/// let mut changes = Local::new(ContentsChanges::new(1));
+/// assert_eq!(changes.rows(vec!['a', 'b']), [('a', 1), ('b', 1)]);
+/// assert_eq!(changes.rows(vec!['b', 'c']), [('c', 1), ('a', -1)]);
+/// ```
 pub struct ContentsChanges<D> {
     slide: u64,
     rows: BTreeMap<D, i64>,

@@ -105,6 +105,13 @@ pub fn timed<'s, T: Epoch, D: Clone + 'static>(
 /// Adds up the differences of equal rows in a batch, and drops what cancels.
 ///
 /// Equal rows must have been shipped to one worker.
+///
+/// ```
+/// use tidegate_operators::{differences::Consolidate, local::Local};
+///
+/// let mut consolidated = Local::new(Consolidate::new());
+/// assert_eq!(consolidated.rows(vec![('a', 1), ('b', 1), ('a', -1)]), [('b', 1)]);
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Consolidate<D> {
     rows: std::marker::PhantomData<fn(D)>,

@@ -4,7 +4,7 @@
 //! a batch all come to this one operator.
 
 use crate::batched::{Batch, BatchOperator, Output, StateSize, Tap};
-use crate::{Chunks, Diff, Tick};
+use crate::{Chunks, Diff, Tick, order};
 
 /// An operator with a clock that moves by one at each batch, and all that its tap has given.
 ///
@@ -72,6 +72,17 @@ impl<O: BatchOperator<u64>> Local<O> {
         let (id, time_ms) = (self.batch, self.batch as i64 * 1000);
         let tick = Tick { id, previous: id.saturating_sub(1), time_ms, last: false };
         Batch { time: id, tick: Some(tick) }
+    }
+}
+
+impl<R, E, O> Local<O>
+where
+    O: BatchOperator<u64, Input = Chunks<R>, Output = Chunks<E>>,
+{
+    /// Closes the next batch, with these rows, of an operator on streams; gives the rows that come
+    /// out, in the stream's order.
+    pub fn rows(&mut self, rows: Vec<R>) -> Vec<E> {
+        order::in_stream_order(self.close(vec![Chunks::loose(rows)]))
     }
 }
 

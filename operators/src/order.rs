@@ -35,6 +35,14 @@ pub fn in_stream_order<D>(arrived: Vec<Chunks<D>>) -> Vec<D> {
 
 /// The chunks of a batch by tag, each with its own rows. The sort is stable: chunks under one tag
 /// keep the order in which they arrived.
+///
+/// ```
+/// use tidegate_operators::{Chunks, Tag, order};
+///
+/// let tag = |sequence| Tag { lane: 0, partition: 0, sequence };
+/// let arrived = vec![Chunks::of(tag(5), vec!['b']), Chunks::of(tag(2), vec!['a'])];
+/// assert_eq!(order::by_tag(arrived), [(tag(2), vec!['a']), (tag(5), vec!['b'])]);
+/// ```
 pub fn by_tag<D>(arrived: Vec<Chunks<D>>) -> Vec<(Tag, Vec<D>)> {
     let mut chunks: Vec<(Tag, Vec<D>)> =
         arrived.into_iter().flat_map(Chunks::into_chunks).collect();

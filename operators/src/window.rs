@@ -61,6 +61,23 @@ impl WindowRule {
 ///
 /// A pane is what comes and goes together. Panes enter and exit in the order in which they were
 /// pushed, so both ends of the queue are all that is ever looked at.
+///
+/// ```
+/// use tidegate_operators::window::{Due, Ring};
+/// use tidegate_operators::{Tick, WindowRule};
+///
+/// let (rule, mut ring) = (WindowRule::new(2, 1), Ring::<Vec<char>>::default());
+/// ring.pane(rule, 1).unwrap().content.push('a');
+/// let mut told = Vec::new();
+/// for id in 1..=3 {
+///     let tick = Tick { id, previous: id - 1, time_ms: 0, last: false };
+///     ring.advance(&tick, |due| match due {
+///         Due::Enter(pane) => told.push((id, "comes", pane.content.clone())),
+///         Due::Exit(pane) | Due::Missed(pane) => told.push((id, "goes", pane.content)),
+///     });
+/// }
+/// assert_eq!(told, [(1, "comes", vec!['a']), (3, "goes", vec!['a'])]);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Ring<P> {
     /// Panes still to come.

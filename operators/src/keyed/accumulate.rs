@@ -23,6 +23,17 @@ pub enum Departed {
 /// Tallies may be negative if the aggregate subtracts, so that this is what follows a window as
 /// well as a stream or a table. Kept: for each key its number of records and its accumulator. A
 /// batch costs its own tallies, whatever the number of keys.
+///
+/// ```
+/// use tidegate_operators::Count;
+/// use tidegate_operators::keyed::{Accumulate, Departed};
+/// use tidegate_operators::local::Local;
+///
+/// // Tallies: a key, how many records, and their accumulator (a count needs none).
+/// let mut counts = Local::new(Accumulate::<_, (), _>::new(Count, Departed::Drop));
+/// assert_eq!(counts.changes(vec![('a', 2, ()), ('b', 1, ())]), [(('a', 2), 1), (('b', 1), 1)]);
+/// assert_eq!(counts.changes(vec![('a', -2, ())]), [(('a', 2), -1)]);
+/// ```
 pub struct Accumulate<K, V, A>
 where
     K: Record,

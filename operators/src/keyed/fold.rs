@@ -7,6 +7,16 @@ use crate::combine::{Combiner, Tally};
 use crate::{Aggregate, Chunks, Epoch, Record, order};
 
 /// The aggregate of each key of a batch: one row for each key that the batch has.
+///
+/// ```
+/// use tidegate_operators::Count;
+/// use tidegate_operators::keyed::FoldByKey;
+/// use tidegate_operators::local::Local;
+///
+/// let mut counts = Local::new(FoldByKey::<_, (), _>::new(Count));
+/// assert_eq!(counts.rows(vec![('a', 2, ()), ('a', 1, ())]), [('a', 3)]);
+/// assert_eq!(counts.rows(vec![]), []);
+/// ```
 pub struct FoldByKey<K, V, A: Aggregate<V>> {
     aggregate: A,
     combiner: Combiner<K, A::Acc>,
@@ -55,6 +65,16 @@ where
 ///
 /// A batch without records gives `of_nothing`, if there is such a thing (a count of 0), else no
 /// row.
+///
+/// ```
+/// use tidegate_operators::Count;
+/// use tidegate_operators::keyed::FoldTotal;
+/// use tidegate_operators::local::Local;
+///
+/// let mut total = Local::new(FoldTotal::<(), _>::new(Count, Some(0), true, 1));
+/// assert_eq!(total.rows(vec![((), 2, ()), ((), 3, ())]), [5]);
+/// assert_eq!(total.rows(vec![]), [0]);
+/// ```
 pub struct FoldTotal<V, A: Aggregate<V>> {
     aggregate: A,
     of_nothing: Option<A::Out>,
@@ -111,6 +131,17 @@ where
 /// but not commutative; what follows sees tallies as if they had been combined.
 ///
 /// Input must be shipped by key, tags and all.
+///
+/// ```
+/// use tidegate_operators::Reduce;
+/// use tidegate_operators::keyed::FoldInOrder;
+/// use tidegate_operators::local::Local;
+///
+/// let append = Reduce::new(|left: &String, right: &String| format!("{left}{right}"));
+/// let mut texts = Local::new(FoldInOrder::new(append));
+/// let letters = ["e", "b", "b"].map(|letter| ('a', letter.to_string()));
+/// assert_eq!(texts.rows(letters.to_vec()), [('a', 3, "ebb".to_string())]);
+/// ```
 pub struct FoldInOrder<K, V, A> {
     aggregate: A,
     pairs: PhantomData<fn(K, V)>,

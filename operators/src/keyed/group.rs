@@ -9,6 +9,14 @@ use crate::{Chunks, Epoch, Record, order, stable_hash};
 /// The values of each key of a batch, in the order of the stream.
 ///
 /// Input must be shipped by key, tags and all.
+///
+/// ```
+/// use tidegate_operators::keyed::GroupByKey;
+/// use tidegate_operators::local::Local;
+///
+/// let mut groups = Local::new(GroupByKey::new());
+/// assert_eq!(groups.rows(vec![('a', 2), ('a', 1)]), [('a', vec![2, 1])]);
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GroupByKey<K, V> {
     pairs: std::marker::PhantomData<fn(K, V)>,

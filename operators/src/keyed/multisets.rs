@@ -16,6 +16,16 @@ use crate::{Aggregate, Chunks, Diff, Epoch, Record, heap_bytes};
 /// `O(log n)` for each difference, plus for each touched key what
 /// [`finish_multiset`](Aggregate::finish_multiset) takes: constant for `Min` and `Max`, the number
 /// of the key's values for others.
+///
+/// ```
+/// use tidegate_operators::Max;
+/// use tidegate_operators::keyed::Multisets;
+/// use tidegate_operators::local::Local;
+///
+/// let mut highest = Local::new(Multisets::new(Max));
+/// assert_eq!(highest.changes(vec![(('a', 3), 1), (('a', 5), 1)]), [(('a', 5), 1)]);
+/// assert_eq!(highest.changes(vec![(('a', 5), -1)]), [(('a', 3), 1), (('a', 5), -1)]);
+/// ```
 pub struct Multisets<K, V, A>
 where
     K: Record,

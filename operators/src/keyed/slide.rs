@@ -12,6 +12,17 @@ use crate::{Aggregate, Chunks, Epoch, Record, WindowRule, heap_bytes};
 /// What follows adds them up ([`Accumulate`](super::Accumulate)) and so has the window's contents.
 /// Kept: a tally per key and slide, for the length of the window. A batch costs what comes and
 /// what goes, whatever the length.
+///
+/// ```
+/// use tidegate_operators::keyed::Slide;
+/// use tidegate_operators::local::Local;
+/// use tidegate_operators::{Count, WindowRule};
+///
+/// let mut window = Local::new(Slide::<_, (), _>::new(WindowRule::new(2, 1), Count));
+/// assert_eq!(window.rows(vec![('a', 3, ())]), [('a', 3, ())]);
+/// assert_eq!(window.rows(vec![]), []);
+/// assert_eq!(window.rows(vec![]), [('a', -3, ())]);
+/// ```
 pub struct Slide<K, V, A>
 where
     K: Record,

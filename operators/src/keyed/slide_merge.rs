@@ -24,6 +24,17 @@ use crate::{Aggregate, Chunks, Diff, Epoch, Record, WindowRule, stable_hash};
 /// The aggregate of each key over a sliding window, as a table.
 ///
 /// Kept: an accumulator per key and pane, for the length of the window.
+///
+/// ```
+/// use tidegate_operators::keyed::SlideMerge;
+/// use tidegate_operators::local::Local;
+/// use tidegate_operators::{Max, WindowRule};
+///
+/// let mut highest = Local::new(SlideMerge::<_, u64, _>::new(WindowRule::new(2, 1), Max));
+/// assert_eq!(highest.changes(vec![('a', 1, 7)]), [(('a', 7), 1)]);
+/// assert_eq!(highest.changes(vec![('a', 1, 5)]), []);
+/// assert_eq!(highest.changes(vec![]), [(('a', 5), 1), (('a', 7), -1)]);
+/// ```
 pub struct SlideMerge<K, V, A>
 where
     K: Record,

@@ -7,6 +7,17 @@ use crate::{Chunks, Diff, Epoch, Record, WindowRule, heap_bytes};
 /// Holds the rows of a stream in the window: its output is the window's contents, as differences.
 ///
 /// Kept: every row, for the length of the window. A batch costs what comes and what goes.
+///
+/// ```
+/// use tidegate_operators::WindowRule;
+/// use tidegate_operators::keyed::SlideRows;
+/// use tidegate_operators::local::Local;
+///
+/// let mut window = Local::new(SlideRows::new(WindowRule::new(2, 1)));
+/// assert_eq!(window.changes(vec!['a']), [('a', 1)]);
+/// assert_eq!(window.changes(vec!['b']), [('b', 1)]);
+/// assert_eq!(window.changes(vec![]), [('a', -1)]);
+/// ```
 pub struct SlideRows<D> {
     rule: WindowRule,
     ring: Ring<Vec<D>>,

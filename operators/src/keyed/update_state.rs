@@ -23,6 +23,21 @@ pub struct Update<'a, K, V> {
 ///
 /// Kept: the state of each key, until `update` gives `None` for it. A batch costs one call for
 /// *every* key, with or without values, as in Spark.
+///
+/// ```
+/// use tidegate_operators::keyed::{Update, UpdateState};
+/// use tidegate_operators::local::Local;
+///
+/// // The sum of a key's values, until a batch brings it none.
+/// let update = |update: Update<'_, char, u64>, sum: Option<u64>| {
+///     let came: u64 = update.values.iter().sum();
+///     (came > 0).then_some(sum.unwrap_or(0) + came)
+/// };
+/// let mut sums = Local::new(UpdateState::new([], update));
+/// assert_eq!(sums.changes(vec![('a', 1), ('a', 2)]), [(('a', 3), 1)]);
+/// assert_eq!(sums.changes(vec![('a', 4)]), [(('a', 3), -1), (('a', 7), 1)]);
+/// assert_eq!(sums.changes(vec![]), [(('a', 7), -1)]);
+/// ```
 pub struct UpdateState<K, V, S, F>
 where
     K: Record,
@@ -176,6 +191,18 @@ where
 ///
 /// Kept: every record. A batch costs all batches before it, which is what recomputing a state that
 /// depends on its history means.
+///
+/// ```
+/// use tidegate_operators::keyed::{ReplayState, Update};
+/// use tidegate_operators::local::Local;
+///
+/// let last = |update: Update<'_, char, u64>, last: Option<u64>| {
+///     update.values.last().copied().or(last)
+/// };
+/// let mut states = Local::new(ReplayState::new([], last));
+/// states.rows(vec![('a', 1)]);
+/// assert_eq!(states.rows(vec![('b', 2)]), [('a', 1), ('b', 2)]);
+/// ```
 pub struct ReplayState<K, V, S, F> {
     initial: Vec<(K, S)>,
     update: F,
