@@ -42,7 +42,8 @@ impl Source for Commands {
                 .map_err(|source| SourceError::Connection { address: name, source })?;
             let (output, send) = (child.stdout.take(), send.clone());
             std::thread::spawn(move || {
-                let lines = output.into_iter().flat_map(|output| BufReader::new(output).split(b'\n'));
+                let lines =
+                    output.into_iter().flat_map(|output| BufReader::new(output).split(b'\n'));
                 for (line, offset) in lines.map_while(Result::ok).zip(0..) {
                     if send.send((id, offset, line)).is_err() {
                         break;
@@ -79,9 +80,9 @@ fn main() -> Result<(), tidegate::RunError> {
     let config = Config::new("own source").workers(2).trigger(Trigger::Count { records: 20 });
     let summary = tidegate::run(config, |ctx| {
         let commands = Commands(vec![&["cargo", "help"], &["cargo", "--list"]]);
-        let first_words = ctx.source(commands).flat_map(|line: String| {
-            line.split_whitespace().next().map(str::to_owned)
-        });
+        let first_words = ctx
+            .source(commands)
+            .flat_map(|line: String| line.split_whitespace().next().map(str::to_owned));
         let counts = first_words.running().count_by_value().map(|(word, n)| ((), (n, word)));
         counts.top_k(3).changes().print();
     })?;

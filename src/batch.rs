@@ -4,8 +4,8 @@
 use differential_dataflow::VecCollection;
 use timely::dataflow::{Stream, StreamVec};
 
-pub use tidegate_operators::{Diff, Tick};
 use tidegate_operators::{Chunks, Tag};
+pub use tidegate_operators::{Diff, Tick};
 
 /// The number of a batch: ticks of the batch clock since the start of the job, never reused. The
 /// first batch is 1.

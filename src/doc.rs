@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use tidegate_operators::Record;
 
+use crate::Config;
 use crate::dstream::DStream;
 use crate::engine::Local;
 use crate::sink::Memory;
 use crate::source::Queue;
-use crate::Config;
 
 /// Runs a program over batches of words, and gives the rows of each output batch.
 ///

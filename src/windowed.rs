@@ -98,7 +98,9 @@ impl<'s, D: Record> Windowed<'s, D> {
         }
         let chunks = self.stream.chunks;
         let collection = match self.rule {
-            Some(rule) => ctx.attach("window", &options, chunks, SlideRows::new(rule)).as_collection(),
+            Some(rule) => {
+                ctx.attach("window", &options, chunks, SlideRows::new(rule)).as_collection()
+            }
             None => differences::arriving(chunks),
         };
         Table::of_collection(ctx, collection, slide)
@@ -157,14 +159,22 @@ impl<'s, D: Record> Windowed<'s, D> {
         }
         let Some(rule) = self.rule else {
             let tallies = self.stream.tallies(split, aggregate.clone());
-            return Table::keyed(ctx, ctx.accumulate(kind, &options, tallies, aggregate, self.departed), slide);
+            return Table::keyed(
+                ctx,
+                ctx.accumulate(kind, &options, tallies, aggregate, self.departed),
+                slide,
+            );
         };
         if A::SUBTRACTS {
             let tallies = self.stream.tallies(split, aggregate.clone());
             let ring = Slide::<S::Key, S::Value, A>::new(rule, aggregate.clone());
             let window = options.for_part("window");
             let sliding = ctx.attach(&format!("{kind}-window"), &window, tallies, ring);
-            return Table::keyed(ctx, ctx.accumulate(kind, &options, sliding, aggregate, self.departed), slide);
+            return Table::keyed(
+                ctx,
+                ctx.accumulate(kind, &options, sliding, aggregate, self.departed),
+                slide,
+            );
         }
         if strategy == Strategy::HashIndex {
             let tallies = self.stream.tallies(split, aggregate.clone());
@@ -175,9 +185,8 @@ impl<'s, D: Record> Windowed<'s, D> {
         let stream = self.stream.tagged();
         let pairs = stream.clone().pairs(split);
         let owners = ctx.peers().clone();
-        let shipped = ship::ship(pairs, ctx.peers(), "by key", move |(key, _)| {
-            owners.owner_of_key(key)
-        });
+        let shipped =
+            ship::ship(pairs, ctx.peers(), "by key", move |(key, _)| owners.owner_of_key(key));
         let window = options.for_part("window");
         let rows = ctx.attach(&format!("{kind}-window"), &window, shipped, SlideRows::new(rule));
         let changes = differences::by_batch::<BatchId, _>(rows.as_collection());

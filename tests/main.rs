@@ -4,6 +4,8 @@
 //! `cargo xtask test` runs them with a Kafka broker at hand; without one (`TIDEGATE_KAFKA_JARS` is
 //! not set) the Kafka lane is listed as skipped, never as passed.
 
+#![allow(clippy::unwrap_used)]
+
 mod cli;
 mod cluster;
 mod engine;

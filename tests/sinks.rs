@@ -196,11 +196,14 @@ fn a_batch_that_can_not_be_json_leaves_no_line() {
     let path = place.path().join("out.jsonl");
     let output = path.clone();
     // Keys of JSON objects are text, and a pair is none.
-    let mut writing = Writing::<BTreeMap<Option<(u8, u8)>, u8>>::start(move || JsonLines::new(&output));
+    let mut writing =
+        Writing::<BTreeMap<Option<(u8, u8)>, u8>>::start(move || JsonLines::new(&output));
     writing.batch([BTreeMap::new()]);
     let before = fs::read_to_string(&path).expect("there");
     match writing.failing_batch([BTreeMap::new(), BTreeMap::from([(Some((1, 2)), 3)])]) {
-        RunError::Sink { batch: Some(2), source: SinkError::Format { format: "JSON", .. }, .. } => {}
+        RunError::Sink {
+            batch: Some(2), source: SinkError::Format { format: "JSON", .. }, ..
+        } => {}
         error => panic!("it came to {error:?}"),
     }
     assert_eq!(fs::read_to_string(&path).expect("there"), before);

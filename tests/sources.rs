@@ -47,7 +47,10 @@ struct Reading<D> {
 }
 
 impl<D: Record> Reading<D> {
-    fn start<S: Source<Item = D>>(config: Config, source: impl Fn() -> S + Send + Sync + 'static) -> Self {
+    fn start<S: Source<Item = D>>(
+        config: Config,
+        source: impl Fn() -> S + Send + Sync + 'static,
+    ) -> Self {
         let (rows, dead) = (Memory::new(), Memory::new());
         let (row_sink, dead_sink) = (rows.clone(), dead.clone());
         let local = Local::start(config, move |ctx| {
@@ -78,7 +81,11 @@ impl<D: Record> Reading<D> {
 }
 
 /// Reads all there is now, in batches of so many records.
-fn read<S: Source>(workers: usize, records: u64, source: impl Fn() -> S + Send + Sync + 'static) -> (Vec<Vec<S::Item>>, Vec<DeadLetter>) {
+fn read<S: Source>(
+    workers: usize,
+    records: u64,
+    source: impl Fn() -> S + Send + Sync + 'static,
+) -> (Vec<Vec<S::Item>>, Vec<DeadLetter>) {
     let (rows, dead) = (Memory::new(), Memory::new());
     let (row_sink, dead_sink) = (rows.clone(), dead.clone());
     let config = Config::new("read")
@@ -339,7 +346,9 @@ fn a_queue_gives_its_partitions_in_order_and_ends_when_closed() {
 }
 
 fn made(seed: u64) -> Generator<(u64, u64)> {
-    Generator::new("made", seed, |random, offset| (offset, random.bits())).partitions(5).records(503)
+    Generator::new("made", seed, |random, offset| (offset, random.bits()))
+        .partitions(5)
+        .records(503)
 }
 
 fn a_generator_depends_on_its_seed_and_on_nothing_else() {

@@ -65,9 +65,34 @@ macro_rules! flat {
 }
 
 flat!(
-    (), bool, char, Duration, String, Vec<u8>, Vec<i8>, Vec<bool>, u8, u16, u32, u64, u128, usize,
-    i8, i16, i32, i64, i128, isize, NonZeroI8, NonZeroI16, NonZeroI32, NonZeroI64, NonZeroU8,
-    NonZeroU16, NonZeroU32, NonZeroU64,
+    (),
+    bool,
+    char,
+    Duration,
+    String,
+    Vec<u8>,
+    Vec<i8>,
+    Vec<bool>,
+    u8,
+    u16,
+    u32,
+    u64,
+    u128,
+    usize,
+    i8,
+    i16,
+    i32,
+    i64,
+    i128,
+    isize,
+    NonZeroI8,
+    NonZeroI16,
+    NonZeroI32,
+    NonZeroI64,
+    NonZeroU8,
+    NonZeroU16,
+    NonZeroU32,
+    NonZeroU64,
 );
 
 // SAFETY: it owns what its content owns.
@@ -84,6 +109,12 @@ macro_rules! flat_tuples {
 }
 
 flat_tuples!(
-    (A), (A, B), (A, B, C), (A, B, C, D), (A, B, C, D, E), (A, B, C, D, E, F),
-    (A, B, C, D, E, F, G), (A, B, C, D, E, F, G, H),
+    (A),
+    (A, B),
+    (A, B, C),
+    (A, B, C, D),
+    (A, B, C, D, E),
+    (A, B, C, D, E, F),
+    (A, B, C, D, E, F, G),
+    (A, B, C, D, E, F, G, H),
 );

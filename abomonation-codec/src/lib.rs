@@ -178,8 +178,8 @@ mod tests {
         use std::sync::Arc;
         use tidegate_operators::codec::Codecs;
         use tidegate_operators::{Peers, interop, ship};
-        use timely::dataflow::operators::capture::{Capture, Extract};
         use timely::dataflow::operators::ToStream;
+        use timely::dataflow::operators::capture::{Capture, Extract};
 
         let shipped = timely::execute(timely::Config::process(2), |worker| {
             worker.dataflow::<u64, _, _>(|scope| {

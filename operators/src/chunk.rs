@@ -253,10 +253,7 @@ mod tests {
     #[test]
     fn flat_map_gives_each_chunk_its_own_rows() {
         let twice = sample().flat_map(|row| std::iter::repeat_n(row, row as usize % 3));
-        assert_eq!(
-            shape(&twice),
-            [(0, vec![1, 2, 2]), (1, vec![]), (2, vec![4]), (3, vec![5, 5])]
-        );
+        assert_eq!(shape(&twice), [(0, vec![1, 2, 2]), (1, vec![]), (2, vec![4]), (3, vec![5, 5])]);
     }
 
     #[test]

@@ -136,8 +136,7 @@ impl<T: Epoch, D: Record> BatchOperator<T> for Consolidate<D> {
         output: &mut Output<'_, Self::Output>,
         _tap: &mut Tap<()>,
     ) {
-        let mut changes: Vec<Change<D>> =
-            input.into_iter().flat_map(Chunks::into_rows).collect();
+        let mut changes: Vec<Change<D>> = input.into_iter().flat_map(Chunks::into_rows).collect();
         consolidate(&mut changes);
         if !changes.is_empty() {
             output.give(Chunks::loose(changes));

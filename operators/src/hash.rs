@@ -129,7 +129,13 @@ impl<'a> ser::Serializer for &'a mut StableHasher {
     #[inline]
     fn serialize_f64(self, value: f64) -> Result<(), Refused> {
         // Values that compare equal must hash equal: one zero, one NaN.
-        let value = if value == 0.0 { 0.0 } else if value.is_nan() { f64::NAN } else { value };
+        let value = if value == 0.0 {
+            0.0
+        } else if value.is_nan() {
+            f64::NAN
+        } else {
+            value
+        };
         self.mix(value.to_bits());
         Ok(())
     }

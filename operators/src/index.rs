@@ -375,9 +375,10 @@ mod tests {
             // keeps what its values didn't cancel in the index: make the oracle agree.
             for key in changes.iter().map(|(key, _)| *key) {
                 let sum = |start: (i64, i64)| {
-                    changes.iter().filter(|(other, _)| *other == key).fold(start, |sum, (_, c)| {
-                        (sum.0 + c.0, sum.1 + c.1)
-                    })
+                    changes
+                        .iter()
+                        .filter(|(other, _)| *other == key)
+                        .fold(start, |sum, (_, c)| (sum.0 + c.0, sum.1 + c.1))
                 };
                 match sum(before.get(&key).copied().unwrap_or_default()) {
                     (0, _) => expected.remove(&key),

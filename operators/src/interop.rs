@@ -23,9 +23,7 @@ use crate::{Chunks, Epoch, Tag};
 ///     });
 /// });
 /// ```
-pub fn chunked<'s, T: Epoch, D: 'static>(
-    stream: StreamVec<'s, T, D>,
-) -> Stream<'s, T, Chunks<D>> {
+pub fn chunked<'s, T: Epoch, D: 'static>(stream: StreamVec<'s, T, D>) -> Stream<'s, T, Chunks<D>> {
     let partition = stream.scope().index() as u32;
     stream.unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Chunked", move |_, _| {
         let mut sequence = 0;

@@ -241,11 +241,7 @@ impl<D: Record> Packer<D> {
         };
         let mut ends = Vec::new();
         for _ in 0..word(8)? {
-            let tag = Tag {
-                lane: word(4)? as u32,
-                partition: word(4)? as u32,
-                sequence: word(8)?,
-            };
+            let tag = Tag { lane: word(4)? as u32, partition: word(4)? as u32, sequence: word(8)? };
             ends.push((tag, word(8)? as usize));
         }
         let rows = self.codec.decode(bytes)?;

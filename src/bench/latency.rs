@@ -113,10 +113,16 @@ pub fn latency(
             let seen = Arc::clone(&seen);
             // The record that was due first and last in each batch, by key; all of them would be
             // more work than what is measured.
-            records.clone().running().aggregate_by_key(Max).changes().sink(crate::sink::Null::default());
+            records
+                .clone()
+                .running()
+                .aggregate_by_key(Max)
+                .changes()
+                .sink(crate::sink::Null::default());
             records.foreach_batch(move |_tick, rows: &[(u64, u64)]| {
                 let now = begun.elapsed().as_nanos() as u64;
-                let waited = rows.iter().map(|(_, due)| Duration::from_nanos(now.saturating_sub(*due)));
+                let waited =
+                    rows.iter().map(|(_, due)| Duration::from_nanos(now.saturating_sub(*due)));
                 lock(&seen).extend(waited);
                 Ok(())
             });
@@ -127,7 +133,9 @@ pub fn latency(
         };
         let batches = of(&times.0, 1000 / interval_ms as usize);
         let records = of(&waits, RATE as usize);
-        for (variant, latency) in [("batch, cut to sink", batches), ("record, from when due", records)] {
+        for (variant, latency) in
+            [("batch, cut to sink", batches), ("record, from when due", records)]
+        {
             let row = BenchRow {
                 bench: BENCH.into(),
                 variant: variant.into(),

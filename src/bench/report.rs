@@ -84,7 +84,12 @@ impl Report {
     }
 
     /// Asks for a figure to be at least `wanted`; nothing, if it was not measured.
-    pub(super) fn at_least(&mut self, question: impl Into<String>, found: Option<f64>, wanted: f64) {
+    pub(super) fn at_least(
+        &mut self,
+        question: impl Into<String>,
+        found: Option<f64>,
+        wanted: f64,
+    ) {
         self.judge(question.into(), found, wanted, true);
     }
 
@@ -129,8 +134,16 @@ pub(crate) fn rate(records_per_s: f64) -> String {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let titles = [
-            "bench", "variant", "dataset", "workers", "records/s", "of the limit", "p50 ms", "p99 ms",
-            "p99.9 ms", "bytes/key",
+            "bench",
+            "variant",
+            "dataset",
+            "workers",
+            "records/s",
+            "of the limit",
+            "p50 ms",
+            "p99 ms",
+            "p99.9 ms",
+            "bytes/key",
         ];
         let mut lines: Vec<[String; 10]> = vec![titles.map(str::to_owned)];
         for row in &self.rows {
@@ -157,10 +170,15 @@ impl fmt::Display for Report {
         for (number, line) in lines.iter().enumerate() {
             for (column, text) in line.iter().enumerate() {
                 let width = widths[column];
-                if column < 3 { write!(f, "{text:<width$}  ")? } else { write!(f, "{text:>width$}  ")? }
+                if column < 3 {
+                    write!(f, "{text:<width$}  ")?
+                } else {
+                    write!(f, "{text:>width$}  ")?
+                }
             }
             // A bar of a tenth of the limit each, to be seen at a glance.
-            if let Some(ratio) = number.checked_sub(1).and_then(|row| self.rows[row].ratio_to_limit) {
+            if let Some(ratio) = number.checked_sub(1).and_then(|row| self.rows[row].ratio_to_limit)
+            {
                 write!(f, "{}", "▇".repeat((ratio * 10.0).round().clamp(0.0, 30.0) as usize))?;
             }
             writeln!(f)?;

@@ -60,13 +60,21 @@ impl Demo {
     pub fn run(self, terminal: &Terminal) -> Result<(), Failure> {
         let broker = EmbeddedKafka::start()
             .and_then(|broker| broker.create_topic(TOPIC, PARTITIONS).map(|()| broker))
-            .map_err(|error| Failure::Other(format!("the embedded Kafka did not start: {error}")))?;
+            .map_err(|error| {
+                Failure::Other(format!("the embedded Kafka did not start: {error}"))
+            })?;
         let brokers = broker.brokers();
-        say(terminal, &format!(
-            "An embedded Kafka at {brokers}, {} clicks a second into topic `{TOPIC}`;\n\
+        say(
+            terminal,
+            &format!(
+                "An embedded Kafka at {brokers}, {} clicks a second into topic `{TOPIC}`;\n\
              views per user and page over {} s, every {} ms, on {} workers.\n\n",
-            HumanCount(self.rate), WINDOW.as_secs(), INTERVAL.as_millis(), self.workers,
-        ));
+                HumanCount(self.rate),
+                WINDOW.as_secs(),
+                INTERVAL.as_millis(),
+                self.workers,
+            ),
+        );
 
         let counted = Arc::new(AtomicU64::new(0));
         let mut config =
@@ -167,7 +175,10 @@ impl Demo {
                 self.rate / 4
             )));
         }
-        say(terminal, &format!("\nEvery one of {} clicks was counted once.\n", HumanCount(produced)));
+        say(
+            terminal,
+            &format!("\nEvery one of {} clicks was counted once.\n", HumanCount(produced)),
+        );
         Ok(())
     }
 }

@@ -58,7 +58,11 @@ impl Generate {
         }
     }
 
-    fn write<D: Input + Record>(self, terminal: &Terminal, line: fn(&D) -> String) -> Result<(), Failure> {
+    fn write<D: Input + Record>(
+        self,
+        terminal: &Terminal,
+        line: fn(&D) -> String,
+    ) -> Result<(), Failure> {
         let mut config = Config::new("generate").stop_on_signals(true);
         config = match self.rate {
             Some(_) => config.interval(std::time::Duration::from_millis(100)),

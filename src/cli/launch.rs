@@ -33,7 +33,12 @@ pub struct Launch {
     workers: usize,
 
     /// What each process runs, as without `launch`
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true, value_name = "COMMAND")]
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        required = true,
+        value_name = "COMMAND"
+    )]
     command: Vec<String>,
 }
 
@@ -46,13 +51,16 @@ impl Launch {
         if self.processes == 0 {
             return Err(Failure::Usage("`--processes 0`: use 1 or more".into()));
         }
-        let system = |what: &str, error: std::io::Error| Failure::Other(format!("can't {what}: {error}"));
+        let system =
+            |what: &str, error: std::io::Error| Failure::Other(format!("can't {what}: {error}"));
         let program = std::env::current_exe().map_err(|e| system("find this program", e))?;
         let hosts = tempfile_of_hosts(self.processes).map_err(|e| system("find free ports", e))?;
         let mut secret = [0u8; 32];
-        getrandom::fill(&mut secret).map_err(|e| system("make a secret", std::io::Error::other(e)))?;
+        getrandom::fill(&mut secret)
+            .map_err(|e| system("make a secret", std::io::Error::other(e)))?;
         let secret: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
-        let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(|e| system("listen for signals", e))?;
+        let mut signals =
+            Signals::new([SIGINT, SIGTERM]).map_err(|e| system("listen for signals", e))?;
 
         let at_terminal = std::io::stdin().is_terminal();
         let mut family = Family { children: Vec::new(), at_terminal };
@@ -101,9 +109,9 @@ impl Launch {
             Some((_, status)) if status.code() == Some(2) => {
                 Err(Failure::Usage("the job did not start".into()))
             }
-            Some((process, status)) => {
-                Err(Failure::Other(format!("process {process} failed ({status}); the job has ended")))
-            }
+            Some((process, status)) => Err(Failure::Other(format!(
+                "process {process} failed ({status}); the job has ended"
+            ))),
         }
     }
 }

@@ -82,7 +82,8 @@ pub enum OutputMode {
 impl Run {
     pub fn run(self, terminal: &Terminal) -> Result<(), Failure> {
         source::check(&self.source)?;
-        let name = self.workload.to_possible_value().map_or(String::new(), |v| v.get_name().to_owned());
+        let name =
+            self.workload.to_possible_value().map_or(String::new(), |v| v.get_name().to_owned());
         let config = self.job.config(&name, terminal)?;
         let is_first = config.process() == 0;
         let run_for = self.job.batches.run_for;

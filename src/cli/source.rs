@@ -85,7 +85,8 @@ impl FromStr for KafkaUrl {
         if topics.iter().any(String::is_empty) {
             return Err(format!("no topic: {form}"));
         }
-        let start = parameters.remove("start").map_or(Ok(StartAt::Earliest), |s| start(s, &topics))?;
+        let start =
+            parameters.remove("start").map_or(Ok(StartAt::Earliest), |s| start(s, &topics))?;
         let group = parameters.remove("group").map(str::to_owned);
         if start == StartAt::Committed && group.is_none() {
             return Err("`start=committed` needs a group: add `&group=NAME`".into());
@@ -186,7 +187,9 @@ impl FromStr for SourceUrl {
         };
         refuse_unknown(&parameters, "see `tidegate help run` for what there is")?;
         let missing = match &source {
-            SourceUrl::File { path, .. } | SourceUrl::Directory(path) => path.as_os_str().is_empty(),
+            SourceUrl::File { path, .. } | SourceUrl::Directory(path) => {
+                path.as_os_str().is_empty()
+            }
             SourceUrl::Tcp(address) => !address.contains(':'),
             _ => false,
         };
@@ -269,8 +272,8 @@ impl KafkaUrl {
         let decode = |record: &KafkaRecord<'_>| {
             D::decode(record.payload().ok_or("the message has no payload")?)
         };
-        let mut kafka = Kafka::decoded(&self.brokers, &self.topics[0], decode)
-            .start_at(self.start.clone());
+        let mut kafka =
+            Kafka::decoded(&self.brokers, &self.topics[0], decode).start_at(self.start.clone());
         for topic in &self.topics[1..] {
             kafka = kafka.and_topic(topic);
         }
@@ -287,10 +290,9 @@ impl KafkaUrl {
 /// Refuses a Kafka source where the program was built without.
 pub fn check(source: &SourceUrl) -> Result<(), Failure> {
     match source {
-        SourceUrl::Directory(path) if path.is_file() => Err(Failure::Usage(format!(
-            "`{0}` is a file: read it with `file:{0}`",
-            path.display()
-        ))),
+        SourceUrl::Directory(path) if path.is_file() => {
+            Err(Failure::Usage(format!("`{0}` is a file: read it with `file:{0}`", path.display())))
+        }
         _ => Ok(()),
     }
 }
@@ -302,7 +304,9 @@ mod tests {
     #[test]
     fn sources_are_understood() {
         let kafka: SourceUrl =
-            "kafka://a:1,b:2/x,y?group=g&start=offsets:x/0=5;y/1=7&sasl.username=me".parse().unwrap();
+            "kafka://a:1,b:2/x,y?group=g&start=offsets:x/0=5;y/1=7&sasl.username=me"
+                .parse()
+                .unwrap();
         let SourceUrl::Kafka(url) = kafka else { panic!("{kafka:?}") };
         assert_eq!((&*url.brokers, url.topics.len()), ("a:1,b:2", 2));
         let offsets = BTreeMap::from([(("x".into(), 0), 5), (("y".into(), 1), 7)]);
@@ -313,7 +317,12 @@ mod tests {
         assert_eq!("tcp://h:1".parse(), Ok(SourceUrl::Tcp("h:1".into())));
         assert_eq!(
             "generate:?records=1e6&seed=3".parse(),
-            Ok(SourceUrl::Generator { records: Some(1_000_000), rate: None, seed: 3, partitions: 4 })
+            Ok(SourceUrl::Generator {
+                records: Some(1_000_000),
+                rate: None,
+                seed: 3,
+                partitions: 4
+            })
         );
     }
 

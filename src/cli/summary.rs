@@ -13,7 +13,8 @@ pub fn text(summary: &Summary, counted: Option<u64>) -> String {
         // Writing to a string can't fail.
         let _ = writeln!(text, "  {name:<20} {value}");
     };
-    let counted = counted.map_or(String::new(), |counted| format!("  (counted {})", HumanCount(counted)));
+    let counted =
+        counted.map_or(String::new(), |counted| format!("  (counted {})", HumanCount(counted)));
     line("records in", format!("{}{counted}", HumanCount(summary.rows_in)));
     if summary.dead_letters > 0 {
         line("dead letters", HumanCount(summary.dead_letters).to_string());

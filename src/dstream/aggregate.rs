@@ -59,7 +59,10 @@ impl<'s, D: Record> DStream<'s, D> {
     }
 
     pub(crate) fn total<A: Aggregate<D>>(
-        self, aggregate: A, of_nothing: Option<A::Out>) -> DStream<'s, A::Out> {
+        self,
+        aggregate: A,
+        of_nothing: Option<A::Out>,
+    ) -> DStream<'s, A::Out> {
         let ctx = self.ctx;
         let tallies = self.tallies(Everything, aggregate.clone());
         let is_owner = ctx.peers().owner_of_key(&()) == ctx.peers().index();
@@ -84,9 +87,8 @@ impl<'s, D: Record> DStream<'s, D> {
         }
         let pairs = self.clone().tagged().pairs(split);
         let owners = ctx.peers().clone();
-        let shipped = ship::ship(pairs, ctx.peers(), "by key", move |(key, _)| {
-            owners.owner_of_key(key)
-        });
+        let shipped =
+            ship::ship(pairs, ctx.peers(), "by key", move |(key, _)| owners.owner_of_key(key));
         let operator = FoldInOrder::<S::Key, S::Value, A>::new(aggregate);
         ctx.attach_per_batch("FoldInOrder", shipped, operator)
     }

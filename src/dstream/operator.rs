@@ -44,8 +44,7 @@ impl<E: Record> OperatorOutput for Chunks<E> {
     ) -> DStream<'s, E> {
         // Equal rows may come from different workers: together, they have an order.
         let owners = ctx.peers().clone();
-        let chunks =
-            ship::ship(output, ctx.peers(), "by row", move |row| owners.owner_of_key(row));
+        let chunks = ship::ship(output, ctx.peers(), "by row", move |row| owners.owner_of_key(row));
         let group = Rc::new(|row: &E| key_group(stable_hash(row)));
         let order = Order::Rows(RowOrder { sort: <[_]>::sort_unstable, group });
         DStream { ctx, chunks, order, lanes: 1, slide, options: Options::default() }
@@ -55,11 +54,7 @@ impl<E: Record> OperatorOutput for Chunks<E> {
 impl<E: Record> OperatorOutput for Vec<(E, BatchId, Diff)> {
     type InJob<'s> = Table<'s, E>;
 
-    fn in_job<'s>(
-        ctx: Context<'s>,
-        output: Stream<'s, BatchId, Self>,
-        slide: u64,
-    ) -> Table<'s, E> {
+    fn in_job<'s>(ctx: Context<'s>, output: Stream<'s, BatchId, Self>, slide: u64) -> Table<'s, E> {
         Table::of_collection(ctx, output.as_collection(), slide)
     }
 }

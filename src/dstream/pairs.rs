@@ -20,9 +20,8 @@ impl<'s, K: Record, V: Record> DStream<'s, (K, V)> {
     {
         let mut logic = logic;
         let (order, stream) = (self.order_of_pairs(), self.clone());
-        let chunks = self.chunkwise("MapValues", move |chunks| {
-            chunks.map(|(key, value)| (key, logic(value)))
-        });
+        let chunks = self
+            .chunkwise("MapValues", move |chunks| chunks.map(|(key, value)| (key, logic(value))));
         stream.with_chunks(chunks, order)
     }
 
@@ -35,7 +34,10 @@ impl<'s, K: Record, V: Record> DStream<'s, (K, V)> {
     /// });
     /// assert_eq!(pairs, [[("tide".to_string(), 1), ("tide".to_string(), 11)]]);
     /// ```
-    pub fn flat_map_values<I>(self, logic: impl FnMut(V) -> I + 'static) -> DStream<'s, (K, I::Item)>
+    pub fn flat_map_values<I>(
+        self,
+        logic: impl FnMut(V) -> I + 'static,
+    ) -> DStream<'s, (K, I::Item)>
     where
         I: IntoIterator,
         I::Item: Record,

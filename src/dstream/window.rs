@@ -91,7 +91,11 @@ impl<'s, D: Record> DStream<'s, D> {
     /// });
     /// assert_eq!(counts, [[1], [3], [2]]);
     /// ```
-    pub fn count_by_window(self, length: impl Into<Span>, slide: impl Into<Span>) -> DStream<'s, i64> {
+    pub fn count_by_window(
+        self,
+        length: impl Into<Span>,
+        slide: impl Into<Span>,
+    ) -> DStream<'s, i64> {
         self.window(length, slide).count()
     }
 

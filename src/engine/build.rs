@@ -10,7 +10,9 @@ use timely::dataflow::operators::generic::operator::empty;
 use timely::dataflow::operators::probe::Handle;
 
 use super::control::{Control, lock};
-use super::registry::{DeclaredSink, DeclaredSource, Declared, Registry, SinkDeclaration, SourceDeclaration};
+use super::registry::{
+    Declared, DeclaredSink, DeclaredSource, Registry, SinkDeclaration, SourceDeclaration,
+};
 use crate::batch::{BatchId, RowStream, Tick};
 use crate::config::Config;
 use crate::context::Context;

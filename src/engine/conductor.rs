@@ -43,9 +43,8 @@ impl Conductor {
         let (now, wall) = (Instant::now(), SystemTime::now());
         let since_1970 = wall.duration_since(UNIX_EPOCH).unwrap_or_default();
         // Intervals are aligned to the wall clock, as Spark aligns them.
-        let into_interval = Duration::from_nanos(
-            (since_1970.as_nanos() % config.interval.as_nanos()) as u64,
-        );
+        let into_interval =
+            Duration::from_nanos((since_1970.as_nanos() % config.interval.as_nanos()) as u64);
         let started = now.checked_sub(into_interval).unwrap_or(now);
         let by_wall = matches!(config.trigger, Trigger::Interval | Trigger::Continuous);
         let origin_ms = match config.batch_time_origin_ms {

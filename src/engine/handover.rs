@@ -62,7 +62,10 @@ impl<W: Send + 'static, R: Send + 'static> Handover<W, R> {
                     let _ = waker.activate();
                 }
             })
-            .map_err(|source| RunError::System { what: format!("start thread `{name}`"), source })?;
+            .map_err(|source| RunError::System {
+                what: format!("start thread `{name}`"),
+                source,
+            })?;
         Ok(Handover { queue: Some(queue), done, thread: Some(thread), control: watched })
     }
 

@@ -39,7 +39,11 @@ pub(crate) struct OpenedReader<D> {
 }
 
 impl Registry {
-    pub(crate) fn take_reader<D: 'static>(&mut self, source: usize, worker: usize) -> OpenedReader<D> {
+    pub(crate) fn take_reader<D: 'static>(
+        &mut self,
+        source: usize,
+        worker: usize,
+    ) -> OpenedReader<D> {
         let opened = self.readers.remove(&(source, worker)).unwrap_or_else(|| {
             panic!(
                 "worker {worker} finds no reader of source {source}: the program declared other \
@@ -61,12 +65,14 @@ impl Registry {
         worker: usize,
     ) -> Vec<(usize, Box<dyn Writer<D>>)> {
         let writers = self.writers.remove(&(sink, worker)).unwrap_or_default();
-        let typed = |writer: Box<dyn Any + Send>| *writer.downcast().unwrap_or_else(|_| {
+        let typed = |writer: Box<dyn Any + Send>| {
+            *writer.downcast().unwrap_or_else(|_| {
             panic!(
                 "sink {sink} had another type in the program's first run; it must do the same each \
                  time"
             )
-        });
+        })
+        };
         writers.into_iter().map(|(shard, writer)| (shard, typed(writer))).collect()
     }
 }
@@ -107,11 +113,8 @@ impl<S: Source> DeclaredSource for SourceDeclaration<S> {
         registry: &mut Registry,
     ) -> Result<(), RunError> {
         let name = self.source.name();
-        let failed = |source: SourceError| RunError::Source {
-            name: name.clone(),
-            source,
-            started: false,
-        };
+        let failed =
+            |source: SourceError| RunError::Source { name: name.clone(), source, started: false };
         let partitions = self.source.partitions(attempt).map_err(failed)?;
         let workers = config.peers();
         for worker in config.local_workers() {

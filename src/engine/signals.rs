@@ -21,8 +21,7 @@ impl SignalListener {
             let what = what.to_owned();
             move |source| RunError::System { what, source }
         };
-        let mut signals =
-            Signals::new([SIGINT, SIGTERM]).map_err(system("listen for signals"))?;
+        let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(system("listen for signals"))?;
         let handle = signals.handle();
         let thread = std::thread::Builder::new()
             .name("signals".into())

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use tidegate_operators::{Peers, Tick};
 use timely::communication::Allocator;
 use timely::container::CapacityContainerBuilder;
+use timely::dataflow::InputHandle;
 use timely::dataflow::operators::probe::Handle;
 use timely::dataflow::operators::vec::Broadcast;
-use timely::dataflow::InputHandle;
 use timely::dataflow::operators::{Input, Inspect, Probe};
 use timely::worker::Worker;
 

@@ -26,7 +26,10 @@ impl Client {
     }
 
     /// The options: our defaults, then what the user says.
-    pub(crate) fn options<'a>(&'a self, defaults: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    pub(crate) fn options<'a>(
+        &'a self,
+        defaults: &[(&'a str, &'a str)],
+    ) -> Vec<(&'a str, &'a str)> {
         let mut options = vec![("bootstrap.servers", &*self.brokers), ("client.id", "tidegate")];
         options.extend(defaults);
         options.extend(self.options.iter().map(|(key, value)| (&**key, &**value)));

@@ -142,7 +142,8 @@ impl Collector {
     }
 
     fn record(&self, id: BatchId, batch: Batch, now: Instant, newest: BatchId) -> BatchRecord {
-        let ms = |from: Instant, to: Instant| to.saturating_duration_since(from).as_secs_f64() * 1e3;
+        let ms =
+            |from: Instant, to: Instant| to.saturating_duration_since(from).as_secs_f64() * 1e3;
         let wall_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let age = wall_ms.as_secs_f64() * 1e3 - batch.tick.time_ms as f64;
         BatchRecord {

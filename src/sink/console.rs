@@ -82,7 +82,8 @@ impl<D: Record> Writer<D> for Printer<D> {
             1 => "1 row".to_owned(),
             rows => format!("{rows} rows"),
         };
-        let mut text = format!("{rule}\nTime: {} ms  (batch {}, {counted})\n{rule}\n", tick.time_ms, tick.id);
+        let mut text =
+            format!("{rule}\nTime: {} ms  (batch {}, {counted})\n{rule}\n", tick.time_ms, tick.id);
         for row in rows.iter().take(self.rows_max) {
             // Writing to a string can't fail.
             let _ = writeln!(text, "{}", (self.format)(row));

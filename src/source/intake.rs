@@ -99,9 +99,8 @@ impl<D> Segment<D> {
             };
         }
         // Two sorted lists of offsets; the smallest `index` of both are the front.
-        let row = |row: usize| {
-            self.marks.get(row).map_or(self.from + row as u64, |mark| mark.offset)
-        };
+        let row =
+            |row: usize| self.marks.get(row).map_or(self.from + row as u64, |mark| mark.offset);
         let (mut rows, mut dead) = (0, 0);
         for _ in 0..index {
             match self.dead.get(dead) {
@@ -415,7 +414,9 @@ impl<D> Stock<D> {
                 portion.to = Some(segment.to);
                 portion.bytes += segment.bytes;
                 portion.hash = portion.hash.wrapping_add(segment.hash());
-                portion.dead.extend(segment.dead.into_iter().map(|(mark, dead)| (mark.offset, dead)));
+                portion
+                    .dead
+                    .extend(segment.dead.into_iter().map(|(mark, dead)| (mark.offset, dead)));
                 if !segment.rows.is_empty() {
                     portion.pieces.push((segment.from, segment.rows));
                 }
@@ -482,7 +483,10 @@ mod tests {
             }
             assert_eq!(hash, whole.hash, "limit {limit}");
             assert_eq!(rows, (0..40).filter(|row| row % 3 != 2).collect::<Vec<_>>());
-            assert_eq!(dead, (0..40).filter(|r| r % 3 == 2).map(|r| 10 + r * 2).collect::<Vec<_>>());
+            assert_eq!(
+                dead,
+                (0..40).filter(|r| r % 3 == 2).map(|r| 10 + r * 2).collect::<Vec<_>>()
+            );
             assert_eq!(stock.bytes(), 0);
         }
     }

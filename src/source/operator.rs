@@ -130,7 +130,8 @@ pub(crate) fn build<'s, D: Record>(
             });
             while let Some((tick, _)) = waiting.front() {
                 let records_max = config.records_max(tick.previous);
-                if waits_for_records(&config, &held.feed.borrow()) && !control.is_stopping()
+                if waits_for_records(&config, &held.feed.borrow())
+                    && !control.is_stopping()
                     && let Some(records) = records_max
                 {
                     let filled = held.feed.borrow_mut().fill(*tick, records);
@@ -148,14 +149,13 @@ pub(crate) fn build<'s, D: Record>(
                 }
                 let (tick, [row_capability, dead_capability]) =
                     waiting.pop_front().expect("just seen");
-                let (portions, exhausted) =
-                    match held.feed.borrow_mut().take(tick, records_max) {
-                        Ok(taken) => taken,
-                        Err(error) => {
-                            control.fail(error);
-                            return;
-                        }
-                    };
+                let (portions, exhausted) = match held.feed.borrow_mut().take(tick, records_max) {
+                    Ok(taken) => taken,
+                    Err(error) => {
+                        control.fail(error);
+                        return;
+                    }
+                };
                 let mut cut = SourceCut { source: index as u32, partitions: Vec::new(), exhausted };
                 let mut offsets = Vec::new();
                 let mut rows = rows.activate();

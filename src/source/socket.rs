@@ -102,8 +102,7 @@ struct SocketReader<D> {
 
 impl<D> SocketReader<D> {
     fn connect(&mut self) -> Result<(), SourceError> {
-        let failed =
-            |source| SourceError::Connection { address: self.address.clone(), source };
+        let failed = |source| SourceError::Connection { address: self.address.clone(), source };
         let mut stream = Err(io::ErrorKind::AddrNotAvailable.into());
         // One after the other, each with a limit: a host that is off does not refuse.
         for address in self.address.to_socket_addrs().map_err(failed)? {
@@ -133,7 +132,10 @@ impl<D: Record> Reader<D> for SocketReader<D> {
                 Ok(()) => self.complained = false,
                 Err(error) => {
                     if !std::mem::replace(&mut self.complained, true) {
-                        log::warn!("`{}` can't be reached; trying every second ({error})", self.address);
+                        log::warn!(
+                            "`{}` can't be reached; trying every second ({error})",
+                            self.address
+                        );
                     }
                     return Ok(Poll::Idle);
                 }

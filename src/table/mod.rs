@@ -218,8 +218,7 @@ impl<'s, D: Record> Table<'s, D> {
             return (rows, place, slide);
         }
         let owners = ctx.peers().clone();
-        let shipped =
-            ship::ship(rows, ctx.peers(), "by row", move |row| owners.owner_of_key(row));
+        let shipped = ship::ship(rows, ctx.peers(), "by row", move |row| owners.owner_of_key(row));
         (shipped, Place::by_row(), slide)
     }
 }

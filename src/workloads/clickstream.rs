@@ -31,9 +31,5 @@ pub fn clickstream(
     length: impl Into<Span>,
     slide: impl Into<Span>,
 ) -> Table<'_, PageViews> {
-    clicks
-        .map(|click| (click.user, click.page))
-        .uid("views")
-        .window(length, slide)
-        .count_by_value()
+    clicks.map(|click| (click.user, click.page)).uid("views").window(length, slide).count_by_value()
 }

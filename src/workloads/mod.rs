@@ -6,4 +6,4 @@ mod wordcount;
 
 pub use clickstream::{PageViews, clickstream};
 pub use windowed_wordcount::windowed_wordcount;
-pub use wordcount::{words, wordcount};
+pub use wordcount::{wordcount, words};

@@ -134,7 +134,8 @@ fn a_batch_for_which_there_is_no_room_leaves_no_line() {
          --output changes --sink jsonl:out",
     );
     let ended = ended.within(place.path()).run();
-    let ended = ended.failed(1, &["`jsonl:out` failed at batch", "can't write `out`", "space left"]);
+    let ended =
+        ended.failed(1, &["`jsonl:out` failed at batch", "can't write `out`", "space left"]);
     let written = rows(&place.path().join("out"));
     let batches = written.len() as u64 / 20;
     assert!(batches > 0 && written.len() as u64 % 20 == 0, "{} rows", written.len());
@@ -167,8 +168,18 @@ fn records_of_batches_add_up_to_the_summary() {
     let mut read = [0u64; 3];
     for batch in &batches {
         for name in [
-            "batch", "previous", "time_ms", "sources", "sinks", "state", "scheduling_delay_ms",
-            "processing_ms", "total_ms", "in_flight", "frontier_lag_batches", "frontier_lag_ms",
+            "batch",
+            "previous",
+            "time_ms",
+            "sources",
+            "sinks",
+            "state",
+            "scheduling_delay_ms",
+            "processing_ms",
+            "total_ms",
+            "in_flight",
+            "frontier_lag_batches",
+            "frontier_lag_ms",
         ] {
             assert!(batch.get(name).is_some(), "no `{name}` in {batch}");
         }

@@ -147,7 +147,8 @@ fn sigterm_loses_nothing_of_a_growing_file() {
 
 fn a_second_sigint_ends_the_run_at_once() {
     let place = tempfile::tempdir().expect("a directory");
-    let words: String = ('a'..='k').map(|c| format!("{}\n", c.to_string().repeat(30_000))).collect();
+    let words: String =
+        ('a'..='k').map(|c| format!("{}\n", c.to_string().repeat(30_000))).collect();
     fs::write(place.path().join("in"), words).expect("written");
     // Nobody reads what is printed, so the open batch can't be finished.
     let mut running = tidegate("run wordcount --source file:in?follow=true --interval 20ms -v")

@@ -72,7 +72,11 @@ const ENDLESS: &str = "run wordcount --source file:in?follow=true --interval 20m
 fn start(index: usize, hosts: &Path, job: &str, secret: &str) -> Running {
     let at = hosts.parent().expect("a directory");
     let program = process(index, hosts, job).within(at);
-    if secret.is_empty() { program.start() } else { program.variable("TIDEGATE_SECRET", secret).start() }
+    if secret.is_empty() {
+        program.start()
+    } else {
+        program.variable("TIDEGATE_SECRET", secret).start()
+    }
 }
 
 fn place() -> (tempfile::TempDir, std::path::PathBuf, Vec<String>) {
@@ -181,13 +185,16 @@ fn a_process_that_never_comes_is_waited_for_in_vain() {
         let error = outcome.expect_err("it is alone");
         assert!(error.is_before_start());
         let cause = std::error::Error::source(&error).expect("a cause").to_string();
-        let absent = format!("process {} at `{}` did not join", 1 - process, addresses[1 - process]);
+        let absent =
+            format!("process {} at `{}` did not join", 1 - process, addresses[1 - process]);
         assert!(cause.starts_with(&absent), "{cause}");
     }
 }
 
 fn ports_that_others_can_reach_need_a_secret() {
-    for (own, secret, warned) in [("0.0.0.0", "", true), ("0.0.0.0", SECRET, false), ("127.0.0.1", "", false)] {
+    for (own, secret, warned) in
+        [("0.0.0.0", "", true), ("0.0.0.0", SECRET, false), ("127.0.0.1", "", false)]
+    {
         let (place, _, addresses) = place();
         let open: Vec<String> = addresses.iter().map(|a| a.replace("127.0.0.1", own)).collect();
         let hosts = hosts(&open, place.path());

@@ -39,7 +39,11 @@ fn every_sink_sees_every_batch_once_and_in_order() {
             let mut local = Local::start(config, move |ctx| {
                 let rows = ctx.source(source.clone());
                 rows.clone().sink(all[0].clone());
-                rows.clone().map(|n| (n % 3, n)).running().count_by_value().changes()
+                rows.clone()
+                    .map(|n| (n % 3, n))
+                    .running()
+                    .count_by_value()
+                    .changes()
                     .sink(all[1].clone());
                 rows.filter(|_| false).sink(all[2].clone());
             })
@@ -126,7 +130,11 @@ fn nothing_is_written_before_every_worker_has_closed_the_batch() {
             let (gate, through) = (stop_here.clone(), pass_here.clone());
             ctx.source(source.clone())
                 .map(move |row| {
-                    if row == -1 { gate.pass() } else { through.pass() }
+                    if row == -1 {
+                        gate.pass()
+                    } else {
+                        through.pass()
+                    }
                     row
                 })
                 .sink(output.clone());
@@ -193,7 +201,8 @@ fn nothing_is_written_before_its_plan_is() {
         local.wait(second);
         local.stop().expect("the job ends well");
         let plans = plans.lock().unwrap();
-        let planned: Vec<(u64, u64)> = plans.iter().map(|row| (row.tick.id, row.records())).collect();
+        let planned: Vec<(u64, u64)> =
+            plans.iter().map(|row| (row.tick.id, row.records())).collect();
         assert_eq!(planned, [(1, 3), (2, 0)]);
         let cuts = &plans[0].sources[0].partitions;
         let offsets: Vec<_> = cuts.iter().map(|cut| (cut.partition, cut.from, cut.to)).collect();

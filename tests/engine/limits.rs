@@ -139,9 +139,8 @@ fn one_long_partition_does_not_keep_the_others_from_filling_a_batch() {
         intake.push(partition, offset, call as i64);
         Ok(if call < 999 { Poll::More } else { Poll::End })
     });
-    let config = Config::new("uneven")
-        .trigger(Trigger::Count { records: 100 })
-        .queue_bytes_max(1_000);
+    let config =
+        Config::new("uneven").trigger(Trigger::Count { records: 100 }).queue_bytes_max(1_000);
     tidegate::run(config, move |ctx| ctx.source(source.clone()).sink(output.clone()))
         .expect("the job ends well");
     let rows: Vec<usize> = sink.rows().into_iter().map(|(_, rows)| rows).collect();

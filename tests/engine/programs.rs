@@ -56,7 +56,8 @@ fn a_window_that_is_no_multiple_of_the_interval_is_refused() {
         }
     );
     let short = Duration::from_millis(300);
-    let error = refused(move |ctx| words(ctx).window(length * 2, short).count().sink(Null::default()));
+    let error =
+        refused(move |ctx| words(ctx).window(length * 2, short).count().sink(Null::default()));
     let BuildError::NoMultiple { what, below, above, .. } = error else { panic!("{error:?}") };
     assert_eq!((what, below, above), ("a window's slide", second, second));
 }
@@ -92,7 +93,10 @@ fn streams_with_different_slides_don_t_unite() {
     let error = refused(|ctx| {
         let words = words(ctx);
         let quick = words.clone().window(Span::batches(4), Span::batches(1)).snapshots();
-        words.window(Span::batches(4), Span::batches(2)).snapshots().union(quick)
+        words
+            .window(Span::batches(4), Span::batches(2))
+            .snapshots()
+            .union(quick)
             .sink(Null::default());
     });
     assert_eq!(error, BuildError::Slides { operation: "union", left: 2, right: 1 });
@@ -117,7 +121,9 @@ fn options_that_a_strategy_does_not_have_are_refused() {
             let kept = window.departed(Departed::Keep).aggregate_by_key(sum);
             kept.changes().sink(Null::default());
         });
-        assert!(matches!(error, BuildError::Strategy { strategy: name, .. } if name == strategy.name()));
+        assert!(
+            matches!(error, BuildError::Strategy { strategy: name, .. } if name == strategy.name())
+        );
     }
     // What can't be subtracted leaves nothing behind that could stay.
     let error = refused(|ctx| {

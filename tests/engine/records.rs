@@ -42,9 +42,10 @@ fn a_record_says_what_came_in_and_what_went_out() {
         let rows: Vec<u64> = record.sources.iter().map(|source| source.rows).collect();
         assert_eq!(rows, [4, 2]);
         assert_eq!(record.sinks.iter().map(|sink| sink.rows).collect::<Vec<_>>(), [2, 6]);
-        assert_eq!(record.sinks.iter().map(|sink| &*sink.name).collect::<Vec<_>>(), [
-            "null", "memory"
-        ]);
+        assert_eq!(
+            record.sinks.iter().map(|sink| &*sink.name).collect::<Vec<_>>(),
+            ["null", "memory"]
+        );
         assert!(record.frontier_lag_ms.is_none(), "batch times don't come from the wall clock");
 
         first.push_to(0, [7]);
@@ -55,11 +56,10 @@ fn a_record_says_what_came_in_and_what_went_out() {
             partitions.map(|p| (p.name.clone(), p.from, p.to, p.records)).collect()
         };
         let partition = |id: u32, from, to, records| (format!("queue-{id}"), from, to, records);
-        assert_eq!(offsets(&record), [
-            partition(0, 3, 4, 1),
-            partition(1, 0, 0, 0),
-            partition(2, 1, 1, 0),
-        ]);
+        assert_eq!(
+            offsets(&record),
+            [partition(0, 3, 4, 1), partition(1, 0, 0, 0), partition(2, 1, 1, 0),]
+        );
         assert!(record.total_ms >= record.processing_ms && record.in_flight == 1);
         local.stop().expect("the job ends well");
     }
@@ -174,7 +174,8 @@ fn a_listener_hears_of_every_batch_once_and_in_order() {
             assert_eq!(of(event), expected, "{event}, {workers} workers");
         }
         for id in ids {
-            let at = |event| events.iter().position(|(other, batch, _)| (*other, *batch) == (event, id));
+            let at =
+                |event| events.iter().position(|(other, batch, _)| (*other, *batch) == (event, id));
             assert!(at("submitted") < at("started") && at("started") < at("completed"));
         }
     }
@@ -210,7 +211,11 @@ fn dead_letters_are_counted_and_kept_with_their_offsets() {
             })
             .expect("the job ends well");
             assert_eq!((summary.rows_in, summary.dead_letters), (6, 4));
-            assert_eq!(rows.rows(), [vec![1, 1], vec![3, 3], vec![5, 5]], "a batch has two records");
+            assert_eq!(
+                rows.rows(),
+                [vec![1, 1], vec![3, 3], vec![5, 5]],
+                "a batch has two records"
+            );
             let letters: Vec<Vec<(String, u64, String)>> = letters
                 .rows()
                 .into_iter()

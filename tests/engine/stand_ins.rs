@@ -49,7 +49,8 @@ impl Gate {
     /// Waits until `count` in all have come to the gate.
     pub fn wait_for_arrivals(&self, count: u64) {
         let state = self.shared.0.lock().unwrap();
-        let waited = self.shared.1.wait_timeout_while(state, PATIENCE, |state| state.arrived < count);
+        let waited =
+            self.shared.1.wait_timeout_while(state, PATIENCE, |state| state.arrived < count);
         let arrived = waited.unwrap().0.arrived;
         assert!(arrived >= count, "{arrived} of {count} have come to the gate");
     }
@@ -210,7 +211,9 @@ impl Source for Scripted {
     }
 
     fn partitions(&mut self, _attempt: &Attempt<'_>) -> Result<Vec<Partition>, SourceError> {
-        Ok((0..self.partitions).map(|id| Partition { id, name: format!("scripted-{id}") }).collect())
+        Ok((0..self.partitions)
+            .map(|id| Partition { id, name: format!("scripted-{id}") })
+            .collect())
     }
 
     fn open(

@@ -274,9 +274,8 @@ fn what_a_window_holds_at_the_end_is_dropped() {
 fn batch_times_count_from_the_origin() {
     let output = Memory::new();
     let sink = output.clone();
-    let config = Config::new("times")
-        .interval(Duration::from_millis(250))
-        .batch_time_origin_ms(1_000_000);
+    let config =
+        Config::new("times").interval(Duration::from_millis(250)).batch_time_origin_ms(1_000_000);
     let mut local = Local::start(config, move |ctx| {
         ctx.source(Queue::<i64>::new(1)).count().sink(sink.clone());
     })

@@ -111,9 +111,7 @@ impl Case {
 
     pub fn config(&self, workers: usize) -> Config {
         let interval = self.number("batch_ms").unwrap_or(1000);
-        Config::new("fact")
-            .workers(workers)
-            .interval(std::time::Duration::from_millis(interval))
+        Config::new("fact").workers(workers).interval(std::time::Duration::from_millis(interval))
     }
 
     pub fn compare(&self, outputs: &[Vec<Datum>]) {

@@ -95,10 +95,9 @@ pub fn find(case: &Case) -> Result<Program, String> {
         ("groupByKeyAndWindow", false) => |case, workers| {
             let (length, slide) = case.window();
             case.holds(workers, move |pairs| {
-                let groups = pairs.map(Datum::pair).group_by_key_and_window(
-                    Span::batches(length),
-                    Span::batches(slide),
-                );
+                let groups = pairs
+                    .map(Datum::pair)
+                    .group_by_key_and_window(Span::batches(length), Span::batches(slide));
                 groups.map_values(|values| distinct(values)).map(Datum::from)
             });
         },
@@ -123,7 +122,11 @@ pub fn find(case: &Case) -> Result<Program, String> {
                 // Values per key, each once, and then how many there are.
                 let values = pairs.flat_map(|row| {
                     let (key, values) = row.pair();
-                    values.items().into_iter().map(move |value| (key.clone(), value)).collect::<Vec<_>>()
+                    values
+                        .items()
+                        .into_iter()
+                        .map(move |value| (key.clone(), value))
+                        .collect::<Vec<_>>()
                 });
                 let distinct = values.running().count_by_value().map(|(pair, _times)| pair);
                 distinct.aggregate_by_key(Count).map(Datum::from)
@@ -181,11 +184,13 @@ fn update_state_by_key(case: &Case) -> Result<Program, String> {
                 .map(|(key, state)| (key, state.number()))
                 .collect();
             case.holds(workers, move |words| {
-                let times =
-                    ones(words).update_state_by_key(initial.clone(), |update, state: Option<i64>| {
+                let times = ones(words).update_state_by_key(
+                    initial.clone(),
+                    |update, state: Option<i64>| {
                         let time = if update.values.is_empty() { 0 } else { update.tick.time_ms };
                         Some(time + state.unwrap_or(0))
-                    });
+                    },
+                );
                 times.snapshots().map(Datum::from)
             });
         },
@@ -269,7 +274,10 @@ fn state_sizes(case: &Case, workers: usize) {
         assert_eq!(record.state.len() as u64, expected["state_operators"], "operators");
         let state = &record.state[0];
         assert_eq!(state.keys, expected["state_rows_total"][number], "keys, batch {number}");
-        assert_eq!(state.updated, expected["state_rows_updated"][number], "updated, batch {number}");
+        assert_eq!(
+            state.updated, expected["state_rows_updated"][number],
+            "updated, batch {number}"
+        );
     }
     local.stop().expect("the job ends well");
 }

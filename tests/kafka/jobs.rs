@@ -5,13 +5,11 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use super::lane::{address, create_topic, produce, Message};
+use super::lane::{Message, address, create_topic, produce};
 use crate::support::Rng;
 
-pub const TESTS: &[(&str, fn())] = &[(
-    "wordcount writes the same files on 1 worker, on 2, and on 2 processes of 2",
-    same_files,
-)];
+pub const TESTS: &[(&str, fn())] =
+    &[("wordcount writes the same files on 1 worker, on 2, and on 2 processes of 2", same_files)];
 
 const SEED: u64 = 41;
 

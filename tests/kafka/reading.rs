@@ -73,7 +73,10 @@ fn begins_where_it_is_told() {
     });
     let error = refused.expect_err("there is no such offset");
     let text = format!("{error:?}");
-    assert!(error.is_before_start() && text.contains("1000") && text.contains("starts-1"), "{text}");
+    assert!(
+        error.is_before_start() && text.contains("1000") && text.contains("starts-1"),
+        "{text}"
+    );
 }
 
 fn missing_topic() {
@@ -120,8 +123,7 @@ fn new_partitions() {
     let (sink, brokers) = (rows.clone(), kafka.clone());
     let config = Config::new("growing").workers(2).interval(Duration::from_millis(20));
     let job = start(config, move |ctx| {
-        let source =
-            Kafka::text(&brokers, "growing").refresh_every(Duration::from_millis(100));
+        let source = Kafka::text(&brokers, "growing").refresh_every(Duration::from_millis(100));
         ctx.source(source).sink(sink.clone());
     })
     .expect("a job");

@@ -142,9 +142,12 @@ fn spread(values: Vec<i64>) -> (i64, i64) {
 }
 
 fn a_user_s_aggregate_follows_retractions() {
-    table(540, by_key, |window| window.table().aggregate_by_key(Spread), |rows| {
-        by_group(rows.to_vec(), spread)
-    });
+    table(
+        540,
+        by_key,
+        |window| window.table().aggregate_by_key(Spread),
+        |rows| by_group(rows.to_vec(), spread),
+    );
     table(
         545,
         by_key,
@@ -154,12 +157,18 @@ fn a_user_s_aggregate_follows_retractions() {
 }
 
 fn a_table_is_counted_and_reduced_as_a_whole() {
-    table(550, Ord::cmp, |window| window.count_by_value().count(), |rows| {
-        Some(counts(rows).len() as i64).filter(|count| *count > 0).into_iter().collect()
-    });
-    table(555, Ord::cmp, |window| window.table().reduce(|a, b| a.max(b).clone()), |rows| {
-        rows.iter().max().cloned().into_iter().collect()
-    });
+    table(
+        550,
+        Ord::cmp,
+        |window| window.count_by_value().count(),
+        |rows| Some(counts(rows).len() as i64).filter(|count| *count > 0).into_iter().collect(),
+    );
+    table(
+        555,
+        Ord::cmp,
+        |window| window.table().reduce(|a, b| a.max(b).clone()),
+        |rows| rows.iter().max().cloned().into_iter().collect(),
+    );
 }
 
 fn rows_that_are_filtered_and_mapped_cancel_where_they_meet() {
@@ -232,10 +241,8 @@ fn values_are_mapped_under_their_keys() {
             let sums = by_group(rows.to_vec(), wrapping_sum).into_iter();
             let times = |sign: i64| vec![sign; 1 + sign.unsigned_abs() as usize];
             let each = sums.map(|(key, sum)| (key, times(sum.signum())));
-            each.flat_map(|(key, signs)| {
-                signs.into_iter().map(move |sign| (key.clone(), sign))
-            })
-            .collect()
+            each.flat_map(|(key, signs)| signs.into_iter().map(move |sign| (key.clone(), sign)))
+                .collect()
         },
     );
 }
@@ -250,7 +257,8 @@ fn an_aggregate_of_an_aggregate_of_an_aggregate() {
             largest.map(|(_, count)| (count % 2, count)).aggregate_by_key(Min).map_values(|n| -n)
         },
         |rows| {
-            let largest = by_group(counts_by_key(rows), |counts| *counts.iter().max().expect("one"));
+            let largest =
+                by_group(counts_by_key(rows), |counts| *counts.iter().max().expect("one"));
             let by_rest = groups(largest.into_iter().map(|(_, count)| (count % 2, count)));
             let least = |counts: Vec<i64>| counts.into_iter().min().expect("one");
             by_rest.into_iter().map(|(rest, counts)| (rest, -least(counts))).collect()

@@ -6,9 +6,7 @@ use std::collections::BTreeMap;
 use tidegate::metrics::BatchRecord;
 use tidegate::sink::Memory;
 use tidegate::source::Queue;
-use tidegate::{
-    Change, Config, DStream, Local, Record, Span, Strategy, Table, Tick, Windowed,
-};
+use tidegate::{Change, Config, DStream, Local, Record, Span, Strategy, Table, Tick, Windowed};
 
 use super::input::{Batch, Input, Row};
 
@@ -189,10 +187,7 @@ pub fn by_key<K: Ord, V>(left: &(K, V), right: &(K, V)) -> Ordering {
 /// What is expected of each batch with an output, by the batch's id.
 pub type Expected<E> = Vec<(u64, Vec<E>)>;
 
-pub fn expectations<E>(
-    input: &Input,
-    model: impl Fn(&[Batch]) -> Option<Vec<E>>,
-) -> Expected<E> {
+pub fn expectations<E>(input: &Input, model: impl Fn(&[Batch]) -> Option<Vec<E>>) -> Expected<E> {
     let through = (1..=input.batches.len()).map(|count| &input.batches[..count]);
     through.filter_map(|batches| Some((batches.last()?.id, model(batches)?))).collect()
 }
@@ -257,7 +252,8 @@ pub fn same<E: Record>(
     );
     for ((tick, rows), (id, expected)) in batches.iter().zip(expected) {
         assert_eq!(rows, expected, "batch {id}: {what}, seed {seed}");
-        let given = input.batches.iter().find(|batch| batch.id == *id).expect("a batch of the input");
+        let given =
+            input.batches.iter().find(|batch| batch.id == *id).expect("a batch of the input");
         assert_eq!(tick.previous, given.previous, "the batch before {id}: {what}, seed {seed}");
         assert_eq!(tick.time_ms, given.time_ms(), "the time of batch {id}: {what}, seed {seed}");
     }

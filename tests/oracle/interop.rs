@@ -62,8 +62,7 @@ fn negated(rows: DStream<'_, Row>) -> DStream<'_, Row> {
             |input, output| {
                 input.for_each(|time, chunks| {
                     let chunks = std::mem::take(chunks);
-                    let mut negated =
-                        chunks.map(|(key, value): Row| (key, value.wrapping_neg()));
+                    let mut negated = chunks.map(|(key, value): Row| (key, value.wrapping_neg()));
                     output.session_with_builder(&time).give_container(&mut negated);
                 });
             }
@@ -102,9 +101,8 @@ fn a_join_by_differential_is_a_table() {
         let all = by_group(batches.iter().flat_map(Batch::rows), wrapping_sum);
         let sum = |key: &str| all.iter().find(|(other, _)| other == key).map(|(_, sum)| *sum);
         let recent = inside(batches, Some((2, 1))).flat_map(Batch::rows);
-        let mut joined: Vec<(String, (i64, i64))> = recent
-            .filter_map(|(key, value)| Some((key.clone(), (value, sum(&key)?))))
-            .collect();
+        let mut joined: Vec<(String, (i64, i64))> =
+            recent.filter_map(|(key, value)| Some((key.clone(), (value, sum(&key)?)))).collect();
         joined.sort();
         Some(joined)
     });

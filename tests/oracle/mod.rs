@@ -6,8 +6,8 @@
 //! strategies, numbers of workers and batches in flight. Can't catch what no program here does, an
 //! error that the plain recomputation makes as well, and whatever goes by the wall clock.
 
-mod check;
 mod chains;
+mod check;
 mod input;
 mod interop;
 mod same_bytes;

@@ -68,9 +68,8 @@ fn initial_states_are_there_from_the_first_batch() {
 }
 
 fn check(input: Input, initial: Vec<(String, Story)>) {
-    let snapshots = expectations(&input, |batches| {
-        Some(states(&initial, batches).into_iter().collect())
-    });
+    let snapshots =
+        expectations(&input, |batches| Some(states(&initial, batches).into_iter().collect()));
     let changes = super::check::changes(&snapshots, by_key);
     for strategy in STRATEGIES {
         for workers in WORKERS {
@@ -103,7 +102,8 @@ fn a_table_of_states_is_aggregated_as_any_other() {
             let sink = output.clone();
             drive(&input, config(workers, strategy), move |rows| {
                 let stories = rows.update_state_by_key([], update);
-                let lengths = stories.map(|(_, story)| (story.len() as u64 % 3, story.len() as u64));
+                let lengths =
+                    stories.map(|(_, story)| (story.len() as u64 % 3, story.len() as u64));
                 lengths.aggregate_by_key(tidegate::Max).snapshots().sink(sink.clone());
             });
             let what = format!("{strategy}, {workers} workers");

@@ -76,43 +76,63 @@ fn a_reduction_of_an_empty_batch_is_nothing() {
             Some(values.reduce(i64::wrapping_add).into_iter().collect())
         },
     );
-    stream(31, |rows| rows.aggregate(Max), |batches| {
-        Some(last(batches).rows().into_iter().max().into_iter().collect())
-    });
+    stream(
+        31,
+        |rows| rows.aggregate(Max),
+        |batches| Some(last(batches).rows().into_iter().max().into_iter().collect()),
+    );
 }
 
 fn records_are_counted_by_value() {
-    stream(40, |rows| rows.count_by_value(), |batches| {
-        let rows = last(batches).rows().into_iter().map(|row| (row, ()));
-        Some(groups(rows).into_iter().map(|(row, times)| (row, times.len() as i64)).collect())
-    });
+    stream(
+        40,
+        |rows| rows.count_by_value(),
+        |batches| {
+            let rows = last(batches).rows().into_iter().map(|row| (row, ()));
+            Some(groups(rows).into_iter().map(|(row, times)| (row, times.len() as i64)).collect())
+        },
+    );
 }
 
 fn aggregates_by_key_are_those_of_the_batch() {
-    stream(50, |rows| rows.aggregate_by_key(Sum), |batches| {
-        Some(by_group(last(batches).rows(), wrapping_sum))
-    });
-    stream(51, |rows| rows.aggregate_by_key(Count), |batches| {
-        Some(by_group(last(batches).rows(), |values| values.len() as i64))
-    });
-    stream(52, |rows| rows.aggregate_by_key(Min), |batches| {
-        Some(by_group(last(batches).rows(), |values| *values.iter().min().expect("one")))
-    });
-    stream(53, |rows| rows.reduce_by_key(|a, b| *a.max(b)), |batches| {
-        Some(by_group(last(batches).rows(), |values| *values.iter().max().expect("one")))
-    });
-    stream(54, |rows| rows.aggregate_by_key(Mean), |batches| {
-        Some(by_group(last(batches).rows(), |values| {
-            let count = values.len() as f64;
-            OrderedFloat(wrapping_sum(values) as f64 / count)
-        }))
-    });
+    stream(
+        50,
+        |rows| rows.aggregate_by_key(Sum),
+        |batches| Some(by_group(last(batches).rows(), wrapping_sum)),
+    );
+    stream(
+        51,
+        |rows| rows.aggregate_by_key(Count),
+        |batches| Some(by_group(last(batches).rows(), |values| values.len() as i64)),
+    );
+    stream(
+        52,
+        |rows| rows.aggregate_by_key(Min),
+        |batches| Some(by_group(last(batches).rows(), |values| *values.iter().min().expect("one"))),
+    );
+    stream(
+        53,
+        |rows| rows.reduce_by_key(|a, b| *a.max(b)),
+        |batches| Some(by_group(last(batches).rows(), |values| *values.iter().max().expect("one"))),
+    );
+    stream(
+        54,
+        |rows| rows.aggregate_by_key(Mean),
+        |batches| {
+            Some(by_group(last(batches).rows(), |values| {
+                let count = values.len() as f64;
+                OrderedFloat(wrapping_sum(values) as f64 / count)
+            }))
+        },
+    );
 }
 
 fn a_group_has_its_values_in_the_order_of_the_stream() {
-    stream(60, |rows| rows.group_by_key(), |batches| {
-        Some(groups(last(batches).rows()).into_iter().collect())
-    });
+    stream(
+        60,
+        |rows| rows.group_by_key(),
+        |batches| Some(groups(last(batches).rows()).into_iter().collect()),
+    );
 }
 
 fn an_ordered_reduction_takes_values_in_the_order_of_the_stream() {

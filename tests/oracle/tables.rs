@@ -32,38 +32,60 @@ fn a_window_is_a_table_of_its_rows() {
 }
 
 fn values_are_counted() {
-    table(310, by_key, |window| window.count_by_value(), |rows| {
-        let values = groups(rows.iter().cloned().map(|row| (row, ())));
-        values.into_iter().map(|(row, times)| (row, times.len() as i64)).collect()
-    });
+    table(
+        310,
+        by_key,
+        |window| window.count_by_value(),
+        |rows| {
+            let values = groups(rows.iter().cloned().map(|row| (row, ())));
+            values.into_iter().map(|(row, times)| (row, times.len() as i64)).collect()
+        },
+    );
 }
 
 fn sums_and_counts_by_key_follow_the_window() {
     // Values cancel: a sum of 0 is a row, and a key without records is none.
-    table(320, by_key, |window| window.aggregate_by_key(Sum), |rows| {
-        by_group(rows.to_vec(), wrapping_sum)
-    });
-    table(330, by_key, |window| window.aggregate_by_key(Count), |rows| {
-        by_group(rows.to_vec(), |values| values.len() as i64)
-    });
+    table(
+        320,
+        by_key,
+        |window| window.aggregate_by_key(Sum),
+        |rows| by_group(rows.to_vec(), wrapping_sum),
+    );
+    table(
+        330,
+        by_key,
+        |window| window.aggregate_by_key(Count),
+        |rows| by_group(rows.to_vec(), |values| values.len() as i64),
+    );
 }
 
 fn means_by_key_follow_the_window() {
-    table(340, by_key, |window| window.aggregate_by_key(Mean), |rows| {
-        by_group(rows.to_vec(), |values| {
-            let count = values.len() as f64;
-            OrderedFloat(wrapping_sum(values) as f64 / count)
-        })
-    });
+    table(
+        340,
+        by_key,
+        |window| window.aggregate_by_key(Mean),
+        |rows| {
+            by_group(rows.to_vec(), |values| {
+                let count = values.len() as f64;
+                OrderedFloat(wrapping_sum(values) as f64 / count)
+            })
+        },
+    );
 }
 
 fn smallest_and_largest_by_key_follow_the_window() {
-    table(350, by_key, |window| window.aggregate_by_key(Min), |rows| {
-        by_group(rows.to_vec(), |values| *values.iter().min().expect("one value"))
-    });
-    table(360, by_key, |window| window.aggregate_by_key(Max), |rows| {
-        by_group(rows.to_vec(), |values| *values.iter().max().expect("one value"))
-    });
+    table(
+        350,
+        by_key,
+        |window| window.aggregate_by_key(Min),
+        |rows| by_group(rows.to_vec(), |values| *values.iter().min().expect("one value")),
+    );
+    table(
+        360,
+        by_key,
+        |window| window.aggregate_by_key(Max),
+        |rows| by_group(rows.to_vec(), |values| *values.iter().max().expect("one value")),
+    );
 }
 
 fn a_reduction_by_key_follows_the_window() {
@@ -115,10 +137,8 @@ fn sums_of_floats_are_exact_whatever_left_the_window() {
                 let floats = rows.map_values(|value| OrderedFloat(eighths(value) as f64 / 8.0));
                 let floats = match window {
                     None => floats.running(),
-                    Some((length, slide)) => floats.window(
-                        tidegate::Span::batches(length),
-                        tidegate::Span::batches(slide),
-                    ),
+                    Some((length, slide)) => floats
+                        .window(tidegate::Span::batches(length), tidegate::Span::batches(slide)),
                 };
                 floats.aggregate_by_key(Sum).snapshots().sink(sink.clone());
             });
@@ -159,12 +179,17 @@ impl Aggregate<i64> for Squares {
 }
 
 fn an_aggregate_of_ones_own_that_subtracts() {
-    table(400, by_key, |window| window.aggregate_by_key(Squares), |rows| {
-        by_group(rows.to_vec(), |values| {
-            let squares = values.iter().map(|value| value.wrapping_mul(*value));
-            (values.len() as i64, wrapping_sum(squares))
-        })
-    });
+    table(
+        400,
+        by_key,
+        |window| window.aggregate_by_key(Squares),
+        |rows| {
+            by_group(rows.to_vec(), |values| {
+                let squares = values.iter().map(|value| value.wrapping_mul(*value));
+                (values.len() as i64, wrapping_sum(squares))
+            })
+        },
+    );
 }
 
 /// Smallest and largest value, and how many there are.
@@ -189,12 +214,17 @@ impl Aggregate<i64> for Spread {
 }
 
 fn an_aggregate_of_ones_own_that_does_not_subtract() {
-    table(410, by_key, |window| window.aggregate_by_key(Spread), |rows| {
-        by_group(rows.to_vec(), |values| {
-            let (least, most) = (values.iter().min(), values.iter().max());
-            (*least.expect("one value"), *most.expect("one value"), values.len() as i64)
-        })
-    });
+    table(
+        410,
+        by_key,
+        |window| window.aggregate_by_key(Spread),
+        |rows| {
+            by_group(rows.to_vec(), |values| {
+                let (least, most) = (values.iter().min(), values.iter().max());
+                (*least.expect("one value"), *most.expect("one value"), values.len() as i64)
+            })
+        },
+    );
 }
 
 fn departed_keys_stay_if_told_to() {

@@ -2,9 +2,7 @@
 
 use libtest_mimic::Trial;
 use tidegate::sink::Memory;
-use tidegate::{
-    Count, Mean, Min, OrderedFloat, Span, Strategy, Sum,
-};
+use tidegate::{Count, Mean, Min, OrderedFloat, Span, Strategy, Sum};
 
 use super::check::{
     STRATEGIES, WORKERS, config, drive, every_window, expectations, inside, same, slide, stream,
@@ -50,9 +48,11 @@ fn a_window_counts_its_rows_whenever_it_slides() {
 }
 
 fn a_window_is_reduced_to_one_row_or_none() {
-    every_window(220, |window| window.reduce(|a, b| a.min(b).clone()), |batches| {
-        in_order(batches).into_iter().min().into_iter().collect()
-    });
+    every_window(
+        220,
+        |window| window.reduce(|a, b| a.min(b).clone()),
+        |batches| in_order(batches).into_iter().min().into_iter().collect(),
+    );
     every_window(
         230,
         |window| window.aggregate(Min).map(|(key, value)| (value, key)),
@@ -64,18 +64,24 @@ fn a_window_is_reduced_to_one_row_or_none() {
 }
 
 fn a_window_groups_values_in_the_order_of_the_stream() {
-    every_window(240, |window| window.group_by_key(), |batches| {
-        groups(in_order(batches)).into_iter().collect()
-    });
+    every_window(
+        240,
+        |window| window.group_by_key(),
+        |batches| groups(in_order(batches)).into_iter().collect(),
+    );
 }
 
 fn per_batch_operations_work_on_a_windowed_stream() {
-    every_window(250, |window| window.snapshots().aggregate_by_key(Mean), |batches| {
-        by_group(in_order(batches), |values| {
-            let count = values.len() as f64;
-            OrderedFloat(wrapping_sum(values) as f64 / count)
-        })
-    });
+    every_window(
+        250,
+        |window| window.snapshots().aggregate_by_key(Mean),
+        |batches| {
+            by_group(in_order(batches), |values| {
+                let count = values.len() as f64;
+                OrderedFloat(wrapping_sum(values) as f64 / count)
+            })
+        },
+    );
 }
 
 fn a_window_of_a_windowed_stream_slides_by_its_multiple() {

@@ -19,9 +19,9 @@ pub fn test(module: &str, name: &str, body: impl FnOnce() + Send + 'static) -> T
 
 /// A test that can't run here. With `CI=true` or `TIDEGATE_TEST_ALL=1` that is a failure.
 pub fn skipped(module: &str, name: &str, reason: &str) -> Trial {
-    let strict = ["CI", "TIDEGATE_TEST_ALL"]
-        .iter()
-        .any(|variable| std::env::var(variable).is_ok_and(|value| !matches!(&*value, "" | "0" | "false")));
+    let strict = ["CI", "TIDEGATE_TEST_ALL"].iter().any(|variable| {
+        std::env::var(variable).is_ok_and(|value| !matches!(&*value, "" | "0" | "false"))
+    });
     let text = format!("skipped, which is a failure here: {reason}");
     Trial::test(format!("{module}::{name}"), move || Err(Failed::from(text)))
         .with_kind(format!("skipped: {reason}"))

@@ -90,7 +90,8 @@ struct Counts {
 impl Counts {
     /// Counts a line such as `test name ... ok`, as libtest and libtest-mimic write them.
     fn add(&mut self, line: &str) {
-        let Some((name, outcome)) = line.strip_prefix("test ").and_then(|l| l.rsplit_once(" ... ")) else {
+        let Some((name, outcome)) = line.strip_prefix("test ").and_then(|l| l.rsplit_once(" ... "))
+        else {
             return;
         };
         match outcome.trim() {

@@ -39,7 +39,10 @@ pub struct ExactSum(Form);
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 enum Form {
     /// `mantissa` times 2^`exponent`; the mantissa is odd, or both are 0.
-    Narrow { mantissa: i128, exponent: i16 },
+    Narrow {
+        mantissa: i128,
+        exponent: i16,
+    },
     Wide(Box<Wide>),
 }
 
@@ -292,7 +295,11 @@ fn scale(mantissa: i128, exponent: i32) -> f64 {
     let rounded = mantissa as f64;
     let power = |exponent: i32| f64::from_bits(((exponent + 1023) as u64) << 52);
     if exponent >= -1022 {
-        if exponent <= 1023 { rounded * power(exponent) } else { rounded * power(1023) * power(exponent - 1023) }
+        if exponent <= 1023 {
+            rounded * power(exponent)
+        } else {
+            rounded * power(1023) * power(exponent - 1023)
+        }
     } else {
         rounded * power(-1022) * power(exponent + 1022)
     }

@@ -9,17 +9,17 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use differential_dataflow::difference::{IsZero, Semigroup};
-use differential_dataflow::operators::arrange::{Arranged, TraceAgent};
 use differential_dataflow::operators::arrange::arrangement::arrange_core;
+use differential_dataflow::operators::arrange::{Arranged, TraceAgent};
 use differential_dataflow::trace::implementations::{
     ContainerChunker, KeyBatcher, KeyBuilder, KeySpine, ValBatcher, ValBuilder, ValSpine,
 };
 use differential_dataflow::trace::{BatchReader, Cursor, Navigable, Trace, TraceReader};
 use differential_dataflow::{AsCollection, VecCollection};
 use timely::container::NoopBuilder;
-use timely::dataflow::{Stream, StreamVec};
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Operator;
+use timely::dataflow::{Stream, StreamVec};
 use timely::progress::Antichain;
 
 use crate::batched::{Differences, Output, StateSize};
@@ -111,23 +111,22 @@ where
     V: 'static,
     A: Aggregate<V>,
 {
-    let updates =
-        tallies.unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Weigh", move |_, _| {
-            move |input, output| {
-                input.for_each(|time, chunks| {
-                    let mut updates: Vec<((K, ()), T, Weight<V, A>)> = std::mem::take(chunks)
-                        .into_rows()
-                        .into_iter()
-                        .map(|(key, records, acc)| {
-                            let aggregate = aggregate.clone();
-                            let weight = Weight { records, acc, aggregate, values: PhantomData };
-                            ((key, ()), *time.time(), weight)
-                        })
-                        .collect();
-                    output.session_with_builder(&time).give_container(&mut updates);
-                });
-            }
-        });
+    let updates = tallies.unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Weigh", move |_, _| {
+        move |input, output| {
+            input.for_each(|time, chunks| {
+                let mut updates: Vec<((K, ()), T, Weight<V, A>)> = std::mem::take(chunks)
+                    .into_rows()
+                    .into_iter()
+                    .map(|(key, records, acc)| {
+                        let aggregate = aggregate.clone();
+                        let weight = Weight { records, acc, aggregate, values: PhantomData };
+                        ((key, ()), *time.time(), weight)
+                    })
+                    .collect();
+                output.session_with_builder(&time).give_container(&mut updates);
+            });
+        }
+    });
     let arranged: Arranged<'s, _> = arrange_core::<
         _,
         _,
@@ -298,7 +297,8 @@ where
             },
             |updates, key, rows| {
                 updates.clear();
-                updates.extend(rows.drain(..).map(|(out, at, diff)| ((key.clone(), out), at, diff)));
+                updates
+                    .extend(rows.drain(..).map(|(out, at, diff)| ((key.clone(), out), at, diff)));
             },
         )
         .as_collection(|key, out| (key.clone(), out.clone()));

@@ -8,8 +8,8 @@
 use std::sync::Arc;
 
 use super::drive::{Subject, drive};
-use crate::bench::report::{BenchRow, Report};
 use crate::bench::Settings;
+use crate::bench::report::{BenchRow, Report};
 use crate::{RunError, Strategy, Sum};
 
 const BENCH: &str = "growth";

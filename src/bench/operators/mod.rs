@@ -6,8 +6,8 @@ mod plain;
 mod running;
 mod sliding;
 
-use super::report::{BenchRow, Report};
 use super::Settings;
+use super::report::{BenchRow, Report};
 use crate::RunError;
 
 /// Runs the benches of operators.

@@ -12,9 +12,9 @@ use timely::dataflow::operators::InspectCore;
 
 use super::drive::{Subject, drive, plain};
 use super::plain::SlidingCounts;
+use crate::bench::Settings;
 use crate::bench::data::Keys;
 use crate::bench::report::{BenchRow, Report};
-use crate::bench::Settings;
 use crate::{RunError, Span, Strategy};
 
 const BENCH: &str = "sliding count";

@@ -74,8 +74,7 @@ impl Greeting {
 
 /// What an answer is proved with.
 fn proof(secret: &[u8], role: &[u8], greeting: &[u8], challenge: &[u8]) -> Hmac<Sha256> {
-    let mut mac =
-        Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes keys of any length");
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes keys of any length");
     for part in [role, greeting, challenge] {
         mac.update(part);
     }
@@ -187,9 +186,11 @@ pub(super) fn connect(
     let mut streams: Vec<Option<PeerStream>> = (0..processes).map(|_| None).collect();
     let take = |links: &mut Links, process: usize, socket: TcpStream| {
         let address = cluster.addresses[process].clone();
-        links
-            .add(process, socket, control)
-            .map_err(|source| ClusterError::Handshake { process, address, source })
+        links.add(process, socket, control).map_err(|source| ClusterError::Handshake {
+            process,
+            address,
+            source,
+        })
     };
     for process in 0..own {
         let greeting = Greeting {
@@ -237,8 +238,7 @@ fn call(
         if control.is_stopping() || control.has_failed() {
             return Err(RunError::Interrupted { signal: 0 });
         }
-        let broken =
-            |source| ClusterError::Handshake { process, address: address.clone(), source };
+        let broken = |source| ClusterError::Handshake { process, address: address.clone(), source };
         greeting.nonce = nonce().map_err(broken)?;
         if let Ok(mut socket) = TcpStream::connect(&address) {
             match present(&mut socket, cluster.secret.expose(), &greeting) {

@@ -47,18 +47,13 @@ pub(super) fn join(
     };
     warn_if_open(cluster);
     let (streams, links) = handshake::connect(cluster, fingerprint, control)?;
-    let (builders, guard) = initialize_networking_from_sockets(
-        local,
-        streams,
-        cluster.process,
-        config.workers,
-        hooks,
-    )
-    .map_err(|source| ClusterError::Handshake {
-        process: cluster.process,
-        address: cluster.addresses[cluster.process].clone(),
-        source,
-    })?;
+    let (builders, guard) =
+        initialize_networking_from_sockets(local, streams, cluster.process, config.workers, hooks)
+            .map_err(|source| ClusterError::Handshake {
+                process: cluster.process,
+                address: cluster.addresses[cluster.process].clone(),
+                source,
+            })?;
     let allocators = builders.into_iter().map(AllocatorBuilder::Tcp).collect();
     Ok(Joined { allocators, guard: Box::new(guard), links })
 }

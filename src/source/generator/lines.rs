@@ -4,10 +4,11 @@ use super::{Generator, Zipf};
 
 /// Words to make lines of; the first ones come most often.
 const WORDS: [&str; 48] = [
-    "the", "of", "and", "to", "in", "a", "is", "that", "for", "it", "as", "was", "with", "be", "by",
-    "on", "not", "he", "tide", "water", "gate", "river", "sea", "ship", "wind", "moon", "shore",
-    "harbour", "stone", "wave", "flood", "ebb", "sand", "current", "channel", "lock", "bridge",
-    "island", "anchor", "sail", "salt", "storm", "pilot", "delta", "dike", "mud", "lantern", "bell",
+    "the", "of", "and", "to", "in", "a", "is", "that", "for", "it", "as", "was", "with", "be",
+    "by", "on", "not", "he", "tide", "water", "gate", "river", "sea", "ship", "wind", "moon",
+    "shore", "harbour", "stone", "wave", "flood", "ebb", "sand", "current", "channel", "lock",
+    "bridge", "island", "anchor", "sail", "salt", "storm", "pilot", "delta", "dike", "mud",
+    "lantern", "bell",
 ];
 
 impl Generator<String> {
@@ -22,9 +23,8 @@ impl Generator<String> {
     pub fn lines(seed: u64) -> Self {
         let zipf = Zipf::new(WORDS.len() as u64, 1.0);
         Generator::new("lines", seed, move |random, _| {
-            let words: Vec<&str> = (0..5 + random.below(8))
-                .map(|_| WORDS[zipf.sample(random) as usize])
-                .collect();
+            let words: Vec<&str> =
+                (0..5 + random.below(8)).map(|_| WORDS[zipf.sample(random) as usize]).collect();
             words.join(" ")
         })
     }

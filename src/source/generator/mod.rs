@@ -230,7 +230,8 @@ impl<D: Record> Reader<D> for GeneratorReader<D> {
                 intake.push(*partition, offset, (self.make)(&mut random, offset));
             }
             *next = until.max(*next);
-            ended &= self.records.is_some_and(|all| *next >= share(all, *partition, self.partitions));
+            ended &=
+                self.records.is_some_and(|all| *next >= share(all, *partition, self.partitions));
         }
         Ok(if ended { Poll::End } else { Poll::Idle })
     }

@@ -83,7 +83,8 @@ impl Kafka<String> {
     pub fn text(brokers: &str, topic: &str) -> Self {
         Kafka::decoded(brokers, topic, |record| {
             let payload = record.payload().ok_or("the message has no payload")?;
-            let text = std::str::from_utf8(payload).map_err(|error| format!("no UTF-8: {error}"))?;
+            let text =
+                std::str::from_utf8(payload).map_err(|error| format!("no UTF-8: {error}"))?;
             Ok(text.to_owned())
         })
     }
@@ -196,15 +197,16 @@ impl<D: Record> Source for Kafka<D> {
             .create_with_context(Connection::default())
             .map_err(|error| explain("can't make a Kafka client".into(), error))?;
         let mut complained = false;
-        self.found = find_topics(consumer.client(), &self.client.brokers, &self.topics, &mut |why| {
-            if attempt.fail_fast || (attempt.is_stopping)() {
-                return false;
-            }
-            if !std::mem::replace(&mut complained, true) {
-                log::warn!("waiting for Kafka at {}: {why}", self.client.brokers);
-            }
-            true
-        })?;
+        self.found =
+            find_topics(consumer.client(), &self.client.brokers, &self.topics, &mut |why| {
+                if attempt.fail_fast || (attempt.is_stopping)() {
+                    return false;
+                }
+                if !std::mem::replace(&mut complained, true) {
+                    log::warn!("waiting for Kafka at {}: {why}", self.client.brokers);
+                }
+                true
+            })?;
         self.inquirer = Some(Arc::new(consumer));
         let partitions = self.found.iter().enumerate().flat_map(|(index, topic)| {
             (0..topic.partitions).map(move |partition| Partition {

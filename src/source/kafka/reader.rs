@@ -94,8 +94,9 @@ impl<D: Record> KafkaReader<D> {
         let inquirer = Arc::clone(source.inquirer.as_ref().expect("partitions were asked for"));
         let defaults = source.consumer_defaults();
         let options = source.client.options(&defaults);
-        let consumer = BatchConsumer::new(options, Connection::default())
-            .map_err(|error| SourceError::Invalid(format!("a Kafka option is not valid: {error}")))?;
+        let consumer = BatchConsumer::new(options, Connection::default()).map_err(|error| {
+            SourceError::Invalid(format!("a Kafka option is not valid: {error}"))
+        })?;
         let at: Vec<(String, i32)> = assigned
             .iter()
             .map(|partition| {
@@ -289,7 +290,9 @@ impl<D: Record> Reader<D> for KafkaReader<D> {
         self.consumer.listener().commits.fetch_add(1, Ordering::SeqCst);
         if let Err(error) = self.consumer.commit(places) {
             self.consumer.listener().commits.fetch_sub(1, Ordering::SeqCst);
-            log::warn!("the group's offsets can't be committed, so lag tools show old ones: {error}");
+            log::warn!(
+                "the group's offsets can't be committed, so lag tools show old ones: {error}"
+            );
         }
     }
 

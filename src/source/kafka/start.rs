@@ -44,9 +44,10 @@ impl StartAt {
         let mut ranges = Vec::new();
         let asked = self.asked(consumer, partitions)?;
         for ((topic, partition), asked) in partitions.iter().zip(asked) {
-            let (low, end) = consumer
-                .fetch_watermarks(topic, *partition, ANSWER_MAX)
-                .map_err(|error| explain(format!("can't ask for the offsets of {topic}-{partition}"), error))?;
+            let (low, end) =
+                consumer.fetch_watermarks(topic, *partition, ANSWER_MAX).map_err(|error| {
+                    explain(format!("can't ask for the offsets of {topic}-{partition}"), error)
+                })?;
             let from = match (self, asked) {
                 (StartAt::Latest, _) => end,
                 // A timestamp behind the last record.
@@ -87,11 +88,12 @@ impl StartAt {
                 return Ok(partitions.iter().map(|place| offsets.get(place).copied()).collect());
             }
             _ if partitions.is_empty() => return Ok(Vec::new()),
-            StartAt::Timestamp(time_ms) => {
-                list.set_all_offsets(Offset::Offset(*time_ms))
-                    .and_then(|()| consumer.offsets_for_times(list, ANSWER_MAX))
-                    .map_err(|error| explain(format!("can't ask for offsets at time {time_ms}"), error))?
-            }
+            StartAt::Timestamp(time_ms) => list
+                .set_all_offsets(Offset::Offset(*time_ms))
+                .and_then(|()| consumer.offsets_for_times(list, ANSWER_MAX))
+                .map_err(|error| {
+                    explain(format!("can't ask for offsets at time {time_ms}"), error)
+                })?,
             StartAt::Committed => consumer
                 .committed_offsets(list, ANSWER_MAX)
                 .map_err(|error| explain("can't ask for the group's offsets".into(), error))?,

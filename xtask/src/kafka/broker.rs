@@ -35,7 +35,8 @@ impl Broker {
         // Both are held until both are found, so that they differ.
         let client = TcpListener::bind(("127.0.0.1", port))
             .map_err(|e| system(&format!("use port {port} for the broker"), e))?;
-        let controller = TcpListener::bind("127.0.0.1:0").map_err(|e| system("find a free port", e))?;
+        let controller =
+            TcpListener::bind("127.0.0.1:0").map_err(|e| system("find a free port", e))?;
         let address = client.local_addr().map_err(|e| system("find a free port", e))?;
         let inner = controller.local_addr().map_err(|e| system("find a free port", e))?;
         drop((client, controller));

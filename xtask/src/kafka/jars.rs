@@ -60,7 +60,8 @@ impl Jars {
                 .map_err(|e| format!("can't run Maven: {e}"))?;
             if !output.status.success() {
                 let said = String::from_utf8_lossy(&output.stdout);
-                let reason = said.lines().find(|line| line.contains("ERROR")).unwrap_or("no reason given");
+                let reason =
+                    said.lines().find(|line| line.contains("ERROR")).unwrap_or("no reason given");
                 return Err(format!("Maven can't fetch Apache Kafka {VERSION}: {reason}"));
             }
             fs::write(&complete, "").map_err(unwritable)?;
