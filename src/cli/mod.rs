@@ -49,6 +49,8 @@ struct Cli {
     quiet: bool,
 }
 
+// One value for the life of the program: its size does not matter.
+#[allow(clippy::large_enum_variant)]
 #[derive(Subcommand)]
 enum Command {
     /// Run a workload on a source, into sinks

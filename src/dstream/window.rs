@@ -59,7 +59,7 @@ impl<'s, D: Record> DStream<'s, D> {
         let length = self.in_batches("a window's length", length.into());
         let slide = self.in_batches("a window's slide", slide.into());
         // A stream that itself slides has its batches at multiples of its own slide.
-        if slide % self.slide != 0 {
+        if !slide.is_multiple_of(self.slide) {
             let (left, right) = (self.slide, slide);
             self.ctx.reject(BuildError::Slides { operation: "window", left, right });
         }

@@ -24,6 +24,8 @@ pub(crate) struct Feed<D> {
     kind: Kind<D>,
 }
 
+// One for each source and worker: its size does not matter.
+#[allow(clippy::large_enum_variant)]
 enum Kind<D> {
     Threaded { shared: Arc<Shared<D>>, thread: Option<JoinHandle<()>> },
     Inline { reader: Box<dyn Reader<D>>, intake: Intake<D>, stock: Stock<D>, source: String },

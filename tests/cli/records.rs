@@ -138,7 +138,7 @@ fn a_batch_for_which_there_is_no_room_leaves_no_line() {
         ended.failed(1, &["`jsonl:out` failed at batch", "can't write `out`", "space left"]);
     let written = rows(&place.path().join("out"));
     let batches = written.len() as u64 / 20;
-    assert!(batches > 0 && written.len() as u64 % 20 == 0, "{} rows", written.len());
+    assert!(batches > 0 && written.len().is_multiple_of(20), "{} rows", written.len());
     let failed = format!("failed at batch {}", batches + 1);
     assert!(ended.stderr.contains(&failed), "{batches} batches are there:\n{}", ended.stderr);
     for (index, row) in written.iter().enumerate() {

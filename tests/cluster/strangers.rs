@@ -141,7 +141,8 @@ fn a_process_with_another_secret_is_turned_away() {
     fs::write(&secret, format!("{SECRET}\n")).expect("written");
     let job = format!("{JOB} --secret-file secret");
     let second = start(1, &hosts, &job, "");
-    (first.end().well(), second.end().well());
+    first.end().well();
+    second.end().well();
     assert_output_is_right(place.path());
 }
 
@@ -161,7 +162,8 @@ fn silent_connections_do_not_keep_the_others_out() {
     });
     let begun = Instant::now();
     let second = start(1, &hosts, JOB, SECRET);
-    (first.end().well(), second.end().well());
+    first.end().well();
+    second.end().well();
     let took = begun.elapsed();
     assert!(took < Duration::from_secs(6), "it took {took:?}");
     assert_output_is_right(place.path());

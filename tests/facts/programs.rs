@@ -98,7 +98,7 @@ pub fn find(case: &Case) -> Result<Program, String> {
                 let groups = pairs
                     .map(Datum::pair)
                     .group_by_key_and_window(Span::batches(length), Span::batches(slide));
-                groups.map_values(|values| distinct(values)).map(Datum::from)
+                groups.map_values(distinct).map(Datum::from)
             });
         },
         ("countByWindow", false) => |case, workers| {

@@ -192,6 +192,7 @@ pub(super) fn connect(
             source,
         })
     };
+    #[allow(clippy::needless_range_loop)] // The index is the peer's number in messages, too.
     for process in 0..own {
         let greeting = Greeting {
             from: own as u32,
