@@ -119,7 +119,7 @@ impl<D> SocketReader<D> {
 }
 
 impl<D: Record> Reader<D> for SocketReader<D> {
-    fn poll(&mut self, intake: &mut Intake<D>, wait: Duration) -> Result<Poll, SourceError> {
+    fn poll(&mut self, intake: &mut Intake<D>, _wait: Duration) -> Result<Poll, SourceError> {
         if !self.reads {
             return Ok(Poll::End);
         }
@@ -142,7 +142,6 @@ impl<D: Record> Reader<D> for SocketReader<D> {
             }
         }
         let Some(connection) = &mut self.connection else { return Ok(Poll::Idle) };
-        let begun = Instant::now();
         while !intake.is_full() {
             // What has come is handed on before more is waited for: a server that never pauses
             // would else be heard of when the intake is full, seconds later.
@@ -152,13 +151,7 @@ impl<D: Record> Reader<D> for SocketReader<D> {
             let place = (0, self.offset);
             let read = self.splitter.read(connection, intake, place, &self.decode, true);
             match read {
-                Ok((Read::Line, _)) => {
-                    self.offset += 1;
-                    // A server that sends a line now and then must not keep those that are here.
-                    if connection.buffer().is_empty() || begun.elapsed() >= wait {
-                        return Ok(Poll::More);
-                    }
-                }
+                Ok((Read::Line, _)) => self.offset += 1,
                 Ok((Read::Nothing, _)) => return Ok(Poll::Idle),
                 Ok((Read::End, _)) if self.once => return Ok(Poll::End),
                 Ok((Read::End, _)) | Err(_) => {
