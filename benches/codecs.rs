@@ -2,8 +2,8 @@
 //!
 //! `cargo bench --bench codecs --features abomonation` (without the feature: serde alone).
 //!
-//! Expectation: rows of numbers cost ten to twenty nanoseconds each way with serde, and two at most with
-//! abomonation; with text the allocation of each string is most of reading with either.
+//! Expectation: rows of numbers cost ten to twenty nanoseconds each way with serde, and two at most
+//! with abomonation; with text the allocation of each string is most of reading with either.
 //!
 //! Method: the same 10,000 rows again and again, as one message. The limit is copying the rows in
 //! memory (`clone`), which is what a worker of the same process would not even do. Each codec is
