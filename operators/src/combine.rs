@@ -18,7 +18,7 @@ pub type Tally<K, A> = (K, i64, A);
 /// How often it is asked whether combining pays: once in so many records.
 const SAMPLE: usize = 4096;
 /// It does not pay if at least this share of a sample's records brought a new key.
-const DISTINCT_SHARE: f64 = 0.8;
+const DISTINCT_SHARE: f64 = 0.9;
 /// Then so many records go by uncombined before it is tried again.
 const PASS_BY: usize = 31 * SAMPLE;
 /// The table is emptied at this many keys, so that it stays in the cache.
@@ -171,7 +171,8 @@ where
 ///
 /// What lies ready is combined and sent on at once; nothing waits for the batch to close. Where
 /// nearly every record has its own key, combining costs and does nothing: it is tried on the first
-/// few thousand records of each message, and left out for the rest.
+/// few thousand records of each message, and left out for the rest. Chunks that share a tag
+/// ([`is_combined`]) have each key once.
 ///
 /// ```
 /// use tidegate_operators::combine::{Whole, combine};
@@ -200,7 +201,7 @@ where
     S: Keyed<D, Value: Clone>,
     A: Aggregate<S::Value>,
 {
-    let mut fold = Fold::new(split, aggregate);
+    let mut fold = Fold::new(split, aggregate, peers.index());
     let name_here = format!("Combine: {name}");
     if peers.count() == 1 {
         return stream.unary::<NoopBuilder<_>, _, _, _>(Pipeline, &name_here, move |_, _| {
@@ -208,17 +209,16 @@ where
                 input.for_each_time(|time, messages| {
                     let mut session = output.session_with_builder(&time);
                     let mut out = Vec::new();
-                    let mut give = |tallies: &mut Vec<_>| {
-                        session.give_container(&mut Chunks::loose(std::mem::take(tallies)));
+                    let mut give = |tallies: &mut Vec<_>, tag| {
+                        session.give_container(&mut Chunks::of(tag, std::mem::take(tallies)));
                     };
+                    let mut place = |tally, tag| push(&mut out, tally, tag, &mut give);
                     for chunks in messages {
-                        fold.fold(std::mem::take(chunks).into_rows(), &mut |tally| {
-                            push(&mut out, tally, &mut give);
-                        });
+                        fold.fold(std::mem::take(chunks).into_rows(), &mut place);
                     }
-                    fold.flush(&mut |tally| push(&mut out, tally, &mut give));
+                    let tag = fold.flush(&mut place);
                     if !out.is_empty() {
-                        give(&mut out);
+                        give(&mut out, tag);
                     }
                 });
             }
@@ -234,21 +234,21 @@ where
             move |input, output| {
                 input.for_each_time(|time, messages| {
                     let mut session = output.session_with_builder(&time);
-                    let mut give = |to: usize, tallies: &mut Vec<_>| {
-                        let chunks = Chunks::of(Tag::default(), std::mem::take(tallies));
+                    let mut give = |to: usize, tallies: &mut Vec<_>, tag| {
+                        let chunks = Chunks::of(tag, std::mem::take(tallies));
                         session.give_container(&mut packer.pack(to, chunks));
                     };
-                    let mut place = |tally: Tally<S::Key, A::Acc>| {
+                    let mut place = |tally: Tally<S::Key, A::Acc>, tag| {
                         let to = owners.owner_of_key(&tally.0);
-                        push(&mut pieces[to], tally, &mut |tallies| give(to, tallies));
+                        push(&mut pieces[to], tally, tag, &mut |tallies, tag| give(to, tallies, tag));
                     };
                     for chunks in messages {
                         fold.fold(std::mem::take(chunks).into_rows(), &mut place);
                     }
-                    fold.flush(&mut place);
+                    let tag = fold.flush(&mut place);
                     for (to, tallies) in pieces.iter_mut().enumerate() {
                         if !tallies.is_empty() {
-                            give(to, tallies);
+                            give(to, tallies, tag);
                         }
                     }
                 });
@@ -257,15 +257,22 @@ where
     deliver(parcels, peers, name)
 }
 
-fn push<X>(out: &mut Vec<X>, item: X, give: &mut impl FnMut(&mut Vec<X>)) {
+fn push<X>(out: &mut Vec<X>, item: X, tag: Tag, give: &mut impl FnMut(&mut Vec<X>, Tag)) {
     let capacity = (MESSAGE_BYTES / size_of::<X>().max(1)).max(1);
     if out.capacity() == 0 {
         out.reserve_exact(capacity);
     }
     out.push(item);
     if out.len() >= capacity {
-        give(out);
+        give(out, tag);
     }
+}
+
+/// Whether these chunks, the only ones of their batch, have no key twice.
+pub fn is_combined<K, A>(chunks: &[Chunks<Tally<K, A>>]) -> bool {
+    let mut tags = chunks.iter().flat_map(Chunks::tags);
+    let first = tags.next().unwrap_or_default();
+    first != Tag::default() && tags.all(|tag| tag == first)
 }
 
 /// The combining itself, and when to leave it.
@@ -278,6 +285,9 @@ struct Fold<D, S: Keyed<D>, A: Aggregate<S::Value>> {
     keys_before: usize,
     /// Records that are still to go by uncombined.
     pass_by: usize,
+    /// The tag of what is flushed next, and whether some of it has already gone ahead.
+    tag: Tag,
+    gone_ahead: bool,
 }
 
 impl<D, S, A> Fold<D, S, A>
@@ -285,18 +295,27 @@ where
     S: Keyed<D, Value: Clone>,
     A: Aggregate<S::Value>,
 {
-    fn new(split: S, aggregate: A) -> Self {
-        let combiner = Combiner::default();
-        Fold { split, aggregate, combiner, sampled: 0, keys_before: 0, pass_by: 0 }
+    fn new(split: S, aggregate: A, worker: usize) -> Self {
+        Fold {
+            split,
+            aggregate,
+            combiner: Combiner::default(),
+            sampled: 0,
+            keys_before: 0,
+            pass_by: 0,
+            tag: Tag { lane: 0, partition: worker as u32, sequence: 1 },
+            gone_ahead: false,
+        }
     }
 
-    fn fold(&mut self, rows: Vec<D>, out: &mut impl FnMut(Tally<S::Key, A::Acc>)) {
+    fn fold(&mut self, rows: Vec<D>, out: &mut impl FnMut(Tally<S::Key, A::Acc>, Tag)) {
         let mut rows = rows.into_iter();
         loop {
             let passing = self.pass_by.min(rows.len());
             self.pass_by -= passing;
+            self.gone_ahead |= passing > 0;
             for row in rows.by_ref().take(passing) {
-                out(self.lift(row));
+                out(self.lift(row), Tag::default());
             }
             let combining = (SAMPLE - self.sampled).min(rows.len());
             if combining == 0 {
@@ -314,13 +333,14 @@ where
         }
     }
 
-    fn judge(&mut self, out: &mut impl FnMut(Tally<S::Key, A::Acc>)) {
+    fn judge(&mut self, out: &mut impl FnMut(Tally<S::Key, A::Acc>, Tag)) {
         let new_keys = self.combiner.len() - self.keys_before;
         if new_keys as f64 >= DISTINCT_SHARE * SAMPLE as f64 {
             self.pass_by = PASS_BY;
         }
         if self.combiner.len() >= KEYS_MAX {
-            self.combiner.drain().for_each(out);
+            self.gone_ahead = true;
+            self.combiner.drain().for_each(|tally| out(tally, Tag::default()));
         }
         self.sampled = 0;
         self.keys_before = self.combiner.len();
@@ -336,9 +356,12 @@ where
         (key, times as i64, acc)
     }
 
-    fn flush(&mut self, out: &mut impl FnMut(Tally<S::Key, A::Acc>)) {
-        self.combiner.drain().for_each(out);
-        self.sampled = 0;
-        self.keys_before = 0;
+    /// Gives what is left, and says under which tag: its own, if no key has gone ahead.
+    fn flush(&mut self, out: &mut impl FnMut(Tally<S::Key, A::Acc>, Tag)) -> Tag {
+        let tag = if self.gone_ahead { Tag::default() } else { self.tag };
+        self.combiner.drain().for_each(|tally| out(tally, tag));
+        self.tag.sequence += 1;
+        (self.sampled, self.keys_before, self.gone_ahead) = (0, 0, false);
+        tag
     }
 }

@@ -4,8 +4,9 @@
 //! inside one batch. Here 512 tables share the keys, and they do not share them evenly: the last
 //! gets twice as many as the first, so that over one doubling of the whole the shards' own
 //! doublings are spread evenly, one after the other. As a side effect the memory per key stays the
-//! same whatever the number of keys: some shards have just doubled, others are nearly full. Chance would still let a few doublings meet in one batch, so that shards which are nearly full
-//! are doubled ahead of need, a few with each batch, in proportion to the keys it brought.
+//! same whatever the number of keys: some shards have just doubled, others are nearly full. Chance
+//! would still let a few doublings meet in one batch, so that shards which are nearly full are
+//! doubled ahead of need, a few with each batch, in proportion to the keys it brought.
 //!
 //! Changes are applied by batch, shard by shard, which keeps one small table in the cache at a
 //! time, and lets the second look at a touched key (what is it now?) hit what the first has
@@ -14,6 +15,7 @@
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
+use crate::batched::StateSize;
 use crate::{Record, heap_bytes, stable_hash};
 
 const SHARDS: usize = 512;
@@ -95,6 +97,8 @@ pub struct Index<K, R: Rule> {
     shards: Vec<HashTable<Slot<K, R::State>>>,
     keys: usize,
     heap_bytes: usize,
+    /// Keys that the last batch touched.
+    updated: u64,
     /// Room for one batch: its changes by shard, and the buckets touched in a shard with what
     /// was seen there before.
     changes: Vec<Vec<(u64, K, R::Change)>>,
@@ -116,6 +120,7 @@ impl<K: Record, R: Rule> Index<K, R> {
             shards: (0..SHARDS).map(|_| HashTable::new()).collect(),
             keys: 0,
             heap_bytes: 0,
+            updated: 0,
             changes: (0..SHARDS).map(|_| Vec::new()).collect(),
             touched: Vec::new(),
         }
@@ -141,6 +146,12 @@ impl<K: Record, R: Rule> Index<K, R> {
         self.heap_bytes + self.shards.iter().map(HashTable::allocation_size).sum::<usize>()
     }
 
+    /// The size of the state, with the number of keys that the last batch of changes touched.
+    pub fn size(&self) -> StateSize {
+        let (keys, bytes) = (self.len() as u64, self.bytes() as u64);
+        StateSize { keys, bytes, updated: self.updated }
+    }
+
     /// The state of a key.
     pub fn get(&self, key: &K) -> Option<&R::State> {
         let hash = stable_hash(key);
@@ -151,6 +162,11 @@ impl<K: Record, R: Rule> Index<K, R> {
     /// All keys with their states, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &R::State)> {
         self.shards.iter().flatten().map(|slot| (&slot.key, &slot.state))
+    }
+
+    /// All keys of which something is seen, with what is seen, in no particular order.
+    pub fn views(&self) -> impl Iterator<Item = (&K, R::View)> {
+        self.iter().filter_map(|(key, state)| Some((key, self.rule.view(state)?)))
     }
 
     /// Puts a state under a key, whatever was there.
@@ -214,6 +230,7 @@ impl<K: Record, R: Rule> Index<K, R> {
             self.changes[shard_of(hash)].push((hash, key, change));
         });
         let keys = self.keys;
+        self.updated = 0;
         for shard in 0..SHARDS {
             if !self.changes[shard].is_empty() {
                 self.apply_to_shard(shard, &mut changed);
@@ -268,6 +285,7 @@ impl<K: Record, R: Rule> Index<K, R> {
                 }
             }
         }
+        self.updated += touched.len() as u64;
         for (bucket, before) in touched.drain(..) {
             let slot = table.get_bucket(bucket).expect("touched in this batch");
             let after = rule.view(&slot.state);

@@ -131,6 +131,11 @@ pub(crate) fn rate(records_per_s: f64) -> String {
     }
 }
 
+/// Nothing, if it was not measured.
+fn milliseconds(time: f64) -> String {
+    if time > 0.0 { format!("{time:.2}") } else { String::new() }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let titles = [
@@ -157,9 +162,9 @@ impl fmt::Display for Report {
                 if row.workers == 0 { "-".into() } else { row.workers.to_string() },
                 rate(row.records_per_s),
                 optional(row.ratio_to_limit, 2),
-                format!("{:.2}", row.batch_ms_p50),
-                format!("{:.2}", row.batch_ms_p99),
-                format!("{:.2}", row.batch_ms_p999),
+                milliseconds(row.batch_ms_p50),
+                milliseconds(row.batch_ms_p99),
+                milliseconds(row.batch_ms_p999),
                 optional(row.state_bytes_per_key, 0),
             ]);
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::{BatchRecord, BatchStart};
 use crate::error::RunError;
@@ -49,6 +50,22 @@ enum Event {
     Completed(BatchRecord),
 }
 
+impl Event {
+    fn tell(&self, listener: &dyn Listener) {
+        match self {
+            Event::Started(batch) => {
+                listener.batch_submitted(batch);
+                listener.batch_started(batch);
+            }
+            Event::Completed(record) => listener.batch_completed(record),
+        }
+    }
+}
+
+/// After each round the reporter rests, so that a worker with a thousand batches a second need not
+/// wake it twice for each of them.
+const REST: Duration = Duration::from_millis(2);
+
 /// Hands events to the listeners, on its own thread.
 pub(crate) struct Reporter {
     events: Option<Sender<Event>>,
@@ -65,16 +82,11 @@ impl Reporter {
         let thread = std::thread::Builder::new()
             .name("reporter".into())
             .spawn(move || {
-                for event in received {
-                    for listener in &listeners {
-                        match &event {
-                            Event::Started(batch) => {
-                                listener.batch_submitted(batch);
-                                listener.batch_started(batch);
-                            }
-                            Event::Completed(record) => listener.batch_completed(record),
-                        }
+                while let Ok(first) = received.recv() {
+                    for event in std::iter::once(first).chain(received.try_iter()) {
+                        listeners.iter().for_each(|listener| event.tell(&**listener));
                     }
+                    std::thread::sleep(REST);
                 }
             })
             .map_err(|source| RunError::System { what: "start the reporter".into(), source })?;

@@ -67,6 +67,36 @@ impl<'a, 'b, T: Epoch, D> Differences<'a, 'b, T, D> {
         }
     }
 
+    /// The row of a key is now this, and was that; nothing, if they are equal.
+    #[inline]
+    pub fn replace<K, V>(&mut self, key: &K, before: Option<V>, after: Option<V>)
+    where
+        (K, V): Into<D>,
+        K: Clone,
+        V: PartialEq,
+    {
+        self.replace_at(key, self.time, before, after);
+    }
+
+    /// The same at a time of its own, which must not lie before that of the message.
+    #[inline]
+    pub fn replace_at<K, V>(&mut self, key: &K, time: T, before: Option<V>, after: Option<V>)
+    where
+        (K, V): Into<D>,
+        K: Clone,
+        V: PartialEq,
+    {
+        if before == after {
+            return;
+        }
+        if let Some(before) = before {
+            self.push_at((key.clone(), before).into(), time, -1);
+        }
+        if let Some(after) = after {
+            self.push_at((key.clone(), after).into(), time, 1);
+        }
+    }
+
     fn capacity() -> usize {
         (MESSAGE_BYTES / size_of::<(D, T, Diff)>()).max(1)
     }

@@ -41,7 +41,6 @@ where
     A: Aggregate<V>,
 {
     index: Index<K, Tallying<V, A>>,
-    updated: u64,
 }
 
 impl<K, V, A> Accumulate<K, V, A>
@@ -52,7 +51,7 @@ where
     /// An operator that knows no key yet.
     pub fn new(aggregate: A, departed: Departed) -> Self {
         let index = Index::new(Tallying { aggregate, departed, values: PhantomData });
-        Accumulate { index, updated: 0 }
+        Accumulate { index }
     }
 }
 
@@ -110,22 +109,12 @@ where
         tap: &mut Tap<Self::Saved>,
     ) {
         let mut differences = Differences::new(output, batch.time);
-        let mut updated = 0;
         let tallies = input.into_iter().flat_map(Chunks::into_rows);
         let changes = tallies.map(|(key, records, acc)| (key, (records, acc)));
         self.index.apply(changes, |changed| {
-            updated += 1;
             tap.record(|| (changed.key.clone(), changed.state.cloned()));
-            if changed.before != changed.after {
-                if let Some(before) = changed.before {
-                    differences.push((changed.key.clone(), before), -1);
-                }
-                if let Some(after) = changed.after {
-                    differences.push((changed.key.clone(), after), 1);
-                }
-            }
+            differences.replace(changed.key, changed.before, changed.after);
         });
-        self.updated = updated;
     }
 
     fn restore(&mut self, saved: Vec<Self::Saved>) {
@@ -139,18 +128,10 @@ where
 
     fn contents(&mut self, batch: Batch<T>, output: &mut Output<'_, Self::Output>) {
         let mut differences = Differences::new(output, batch.time);
-        for (key, state) in self.index.iter() {
-            if let Some(view) = self.index.rule().view(state) {
-                differences.push((key.clone(), view), 1);
-            }
-        }
+        self.index.views().for_each(|(key, view)| differences.push((key.clone(), view), 1));
     }
 
     fn size(&self) -> StateSize {
-        StateSize {
-            keys: self.index.len() as u64,
-            bytes: self.index.bytes() as u64,
-            updated: self.updated,
-        }
+        self.index.size()
     }
 }

@@ -221,14 +221,7 @@ where
                                 let before = total.as_ref().and_then(Weight::finish);
                                 add(&mut total, weight);
                                 let after = total.as_ref().and_then(Weight::finish);
-                                if before != after {
-                                    if let Some(before) = before {
-                                        differences.push_at((key.clone(), before), *time, -1);
-                                    }
-                                    if let Some(after) = after {
-                                        differences.push_at((key.clone(), after), *time, 1);
-                                    }
-                                }
+                                differences.replace_at(key, *time, before, after);
                             });
                             cursor.step_key(&batch);
                         }

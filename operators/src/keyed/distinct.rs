@@ -20,7 +20,6 @@ use crate::{Chunks, Diff, Epoch, Record};
 /// ```
 pub struct Distinct<D: Record> {
     index: Index<D, Occurrences>,
-    updated: u64,
 }
 
 /// How often a row is there; that it is there is all that is seen.
@@ -57,7 +56,7 @@ impl<D: Record> Default for Distinct<D> {
 impl<D: Record> Distinct<D> {
     /// An operator that knows no row yet.
     pub fn new() -> Self {
-        Distinct { index: Index::new(Occurrences), updated: 0 }
+        Distinct { index: Index::new(Occurrences) }
     }
 }
 
@@ -75,9 +74,7 @@ impl<T: Epoch, D: Record> BatchOperator<T> for Distinct<D> {
         tap: &mut Tap<Self::Saved>,
     ) {
         let mut differences = Differences::new(output, batch.time);
-        let mut updated = 0;
         self.index.apply(input.into_iter().flat_map(Chunks::into_rows), |changed| {
-            updated += 1;
             tap.record(|| (changed.key.clone(), changed.state.copied().unwrap_or(0)));
             match (changed.before, changed.after) {
                 (None, Some(())) => differences.push(changed.key.clone(), 1),
@@ -85,7 +82,6 @@ impl<T: Epoch, D: Record> BatchOperator<T> for Distinct<D> {
                 _ => {}
             }
         });
-        self.updated = updated;
     }
 
     fn restore(&mut self, saved: Vec<Self::Saved>) {
@@ -99,19 +95,11 @@ impl<T: Epoch, D: Record> BatchOperator<T> for Distinct<D> {
 
     fn contents(&mut self, batch: Batch<T>, output: &mut Output<'_, Self::Output>) {
         let mut differences = Differences::new(output, batch.time);
-        for (row, times) in self.index.iter() {
-            if *times > 0 {
-                differences.push(row.clone(), 1);
-            }
-        }
+        self.index.views().for_each(|(row, ())| differences.push(row.clone(), 1));
     }
 
     fn size(&self) -> StateSize {
-        StateSize {
-            keys: self.index.len() as u64,
-            bytes: self.index.bytes() as u64,
-            updated: self.updated,
-        }
+        self.index.size()
     }
 }
 

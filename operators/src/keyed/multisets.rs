@@ -33,7 +33,6 @@ where
     A: Aggregate<V>,
 {
     index: Index<K, Counting<V, A>>,
-    updated: u64,
 }
 
 struct Counting<V, A> {
@@ -116,7 +115,7 @@ where
 {
     /// An operator that knows no key yet.
     pub fn new(aggregate: A) -> Self {
-        Multisets { index: Index::new(Counting { aggregate, values: PhantomData }), updated: 0 }
+        Multisets { index: Index::new(Counting { aggregate, values: PhantomData }) }
     }
 }
 
@@ -140,24 +139,14 @@ where
         tap: &mut Tap<Self::Saved>,
     ) {
         let mut differences = Differences::new(output, batch.time);
-        let mut updated = 0;
         let rows = input.into_iter().flat_map(Chunks::into_rows);
         let changes = rows.map(|((key, value), diff)| {
             tap.record(|| ((key.clone(), value.clone()), diff));
             (key, (value, diff))
         });
         self.index.apply(changes, |changed| {
-            updated += 1;
-            if changed.before != changed.after {
-                if let Some(before) = changed.before {
-                    differences.push((changed.key.clone(), before), -1);
-                }
-                if let Some(after) = changed.after {
-                    differences.push((changed.key.clone(), after), 1);
-                }
-            }
+            differences.replace(changed.key, changed.before, changed.after);
         });
-        self.updated = updated;
     }
 
     fn restore(&mut self, saved: Vec<Self::Saved>) {
@@ -167,18 +156,10 @@ where
 
     fn contents(&mut self, batch: Batch<T>, output: &mut Output<'_, Self::Output>) {
         let mut differences = Differences::new(output, batch.time);
-        for (key, state) in self.index.iter() {
-            if let Some(view) = self.index.rule().view(state) {
-                differences.push((key.clone(), view), 1);
-            }
-        }
+        self.index.views().for_each(|(key, view)| differences.push((key.clone(), view), 1));
     }
 
     fn size(&self) -> StateSize {
-        StateSize {
-            keys: self.index.len() as u64,
-            bytes: self.index.bytes() as u64,
-            updated: self.updated,
-        }
+        self.index.size()
     }
 }

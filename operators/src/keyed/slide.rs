@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use crate::batched::{Batch, BatchOperator, Output, StateSize, Tap};
-use crate::combine::{Combiner, Tally};
+use crate::combine::{Combiner, Tally, is_combined};
 use crate::window::{Due, Ring};
 use crate::{Aggregate, Chunks, Epoch, Record, WindowRule, heap_bytes};
 
@@ -30,10 +30,23 @@ where
 {
     rule: WindowRule,
     aggregate: A,
-    ring: Ring<Vec<Tally<K, A::Acc>>>,
+    ring: Ring<Pane<Tally<K, A::Acc>>>,
     combiner: Combiner<K, A::Acc>,
     size: StateSize,
     values: PhantomData<fn(V)>,
+}
+
+/// The tallies of a pane.
+struct Pane<X> {
+    tallies: Vec<X>,
+    /// Whether each key is there once.
+    combined: bool,
+}
+
+impl<X> Default for Pane<X> {
+    fn default() -> Self {
+        Pane { tallies: Vec::new(), combined: true }
+    }
 }
 
 impl<K, V, A> Slide<K, V, A>
@@ -62,27 +75,30 @@ where
         let Slide { aggregate, ring, combiner, size, .. } = self;
         ring.advance(&batch.tick_or_panic(), |due| match due {
             Due::Enter(pane) => {
-                // Tallies of several batches and workers make one pane: keep each key once.
-                account(size, &pane.content, -1);
-                for (key, records, acc) in pane.content.drain(..) {
-                    combiner.add(key, records, acc, |acc, other| aggregate.merge(acc, other));
+                let Pane { tallies, combined } = &mut pane.content;
+                if !*combined {
+                    // Of several batches or workers: keep each key once.
+                    account(size, tallies, -1);
+                    for (key, records, acc) in tallies.drain(..) {
+                        combiner.add(key, records, acc, |acc, other| aggregate.merge(acc, other));
+                    }
+                    tallies.extend(combiner.drain());
+                    account(size, tallies, 1);
                 }
-                pane.content.extend(combiner.drain());
-                pane.content.shrink_to_fit();
-                account(size, &pane.content, 1);
-                give(pane.content.clone());
+                tallies.shrink_to_fit();
+                give(tallies.clone());
             }
             Due::Exit(mut pane) => {
-                account(size, &pane.content, -1);
-                for (_, records, acc) in &mut pane.content {
+                account(size, &pane.content.tallies, -1);
+                for (_, records, acc) in &mut pane.content.tallies {
                     *records = -*records;
                     let original = acc.clone();
                     aggregate.unmerge(acc, original.clone());
                     aggregate.unmerge(acc, original);
                 }
-                give(pane.content);
+                give(pane.content.tallies);
             }
-            Due::Missed(pane) => account(size, &pane.content, -1),
+            Due::Missed(pane) => account(size, &pane.content.tallies, -1),
         });
     }
 }
@@ -108,9 +124,12 @@ where
     ) {
         self.size.updated = 0;
         if let Some(pane) = self.ring.pane(self.rule, batch.tick_or_panic().id) {
-            let start = pane.content.len();
-            input.into_iter().for_each(|tallies| pane.content.extend(tallies.into_rows()));
-            let added = &pane.content[start..];
+            let Pane { tallies, combined } = &mut pane.content;
+            let start = tallies.len();
+            *combined = start == 0 && is_combined(&input);
+            tallies.reserve(input.iter().map(Chunks::len).sum());
+            input.into_iter().for_each(|chunks| tallies.extend(chunks.into_rows()));
+            let added = &tallies[start..];
             added.iter().for_each(|tally| tap.record(|| (pane.enter, pane.exit, tally.clone())));
             self.size.updated = added.len() as u64;
             account(&mut self.size, added, 1);
@@ -121,7 +140,9 @@ where
     fn restore(&mut self, saved: Vec<Self::Saved>) {
         for (enter, exit, tally) in saved {
             account(&mut self.size, std::slice::from_ref(&tally), 1);
-            self.ring.waiting_pane(enter, exit).content.push(tally);
+            let pane = &mut self.ring.waiting_pane(enter, exit).content;
+            pane.tallies.push(tally);
+            pane.combined = false;
         }
     }
 

@@ -44,7 +44,6 @@ where
     rule: WindowRule,
     ring: Ring<PaneKeys<K, A::Acc>>,
     index: Index<K, Merging<V, A>>,
-    updated: u64,
 }
 
 /// What a pane brings, until it comes into the window; then who must let go when it leaves.
@@ -184,7 +183,7 @@ where
     /// A window with nothing in it.
     pub fn new(rule: WindowRule, aggregate: A) -> Self {
         let index = Index::new(Merging { aggregate, values: PhantomData });
-        SlideMerge { rule, ring: Ring::default(), index, updated: 0 }
+        SlideMerge { rule, ring: Ring::default(), index }
     }
 
     fn advance<T: Epoch>(
@@ -211,19 +210,9 @@ where
             Due::Missed(_) => {}
         });
         let mut differences = Differences::new(output, batch.time);
-        let mut updated = 0;
         self.index.apply(moves, |changed| {
-            updated += 1;
-            if changed.before != changed.after {
-                if let Some(before) = changed.before {
-                    differences.push((changed.key.clone(), before), -1);
-                }
-                if let Some(after) = changed.after {
-                    differences.push((changed.key.clone(), after), 1);
-                }
-            }
+            differences.replace(changed.key, changed.before, changed.after);
         });
-        self.updated = updated;
     }
 }
 
@@ -266,10 +255,6 @@ where
     }
 
     fn size(&self) -> StateSize {
-        StateSize {
-            keys: self.index.len() as u64,
-            bytes: self.index.bytes() as u64,
-            updated: self.updated,
-        }
+        self.index.size()
     }
 }

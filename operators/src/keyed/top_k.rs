@@ -26,7 +26,6 @@ use crate::{Chunks, Diff, Epoch, Record};
 /// ```
 pub struct TopK<K: Record, V: Record> {
     index: Index<K, Largest<V>>,
-    updated: u64,
 }
 
 /// Sees the `k` largest values, the largest first.
@@ -67,7 +66,7 @@ impl<V: Record> Rule for Largest<V> {
 impl<K: Record, V: Record> TopK<K, V> {
     /// Keeps the `k` largest values of each key.
     pub fn new(k: usize) -> Self {
-        TopK { index: Index::new(Largest { k, values: std::marker::PhantomData }), updated: 0 }
+        TopK { index: Index::new(Largest { k, values: std::marker::PhantomData }) }
     }
 }
 
@@ -85,20 +84,17 @@ impl<T: Epoch, K: Record, V: Record> BatchOperator<T> for TopK<K, V> {
         tap: &mut Tap<Self::Saved>,
     ) {
         let mut differences = Differences::new(output, batch.time);
-        let mut updated = 0;
         let rows = input.into_iter().flat_map(Chunks::into_rows);
         let changes = rows.map(|((key, value), diff)| {
             tap.record(|| ((key.clone(), value.clone()), diff));
             (key, (value, diff))
         });
         self.index.apply(changes, |changed| {
-            updated += 1;
             let (before, after) = (changed.before.unwrap_or_default(), changed.after);
             compare(before, after.unwrap_or_default(), |value, diff| {
                 differences.push((changed.key.clone(), value), diff);
             });
         });
-        self.updated = updated;
     }
 
     fn restore(&mut self, saved: Vec<Self::Saved>) {
@@ -108,19 +104,13 @@ impl<T: Epoch, K: Record, V: Record> BatchOperator<T> for TopK<K, V> {
 
     fn contents(&mut self, batch: Batch<T>, output: &mut Output<'_, Self::Output>) {
         let mut differences = Differences::new(output, batch.time);
-        for (key, values) in self.index.iter() {
-            for value in self.index.rule().view(values).unwrap_or_default() {
-                differences.push((key.clone(), value), 1);
-            }
+        for (key, values) in self.index.views() {
+            values.into_iter().for_each(|value| differences.push((key.clone(), value), 1));
         }
     }
 
     fn size(&self) -> StateSize {
-        StateSize {
-            keys: self.index.len() as u64,
-            bytes: self.index.bytes() as u64,
-            updated: self.updated,
-        }
+        self.index.size()
     }
 }
 

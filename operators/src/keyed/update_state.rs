@@ -130,17 +130,13 @@ where
             let values = found.map(|group| group.remove().0.1).unwrap_or_default();
             let before = state.clone();
             *state = update(Update { key, values: &values, tick }, state.take());
-            if *state != before {
+            let changed = *state != before;
+            if changed {
                 updated += 1;
                 tap.record(|| (key.clone(), state.clone()));
             }
-            if *state != before || unseen {
-                if let (Some(before), false) = (before, unseen) {
-                    differences.push((key.clone(), before), -1);
-                }
-                if let Some(after) = state {
-                    differences.push((key.clone(), after.clone()), 1);
-                }
+            if changed || unseen {
+                differences.replace(key, before.filter(|_| !unseen), state.clone());
             }
             state.is_some()
         });
@@ -170,11 +166,7 @@ where
 
     fn contents(&mut self, batch: Batch<T>, output: &mut Output<'_, Self::Output>) {
         let mut differences = Differences::new(output, batch.time);
-        for (key, state) in self.states.iter() {
-            if let Some(state) = state {
-                differences.push((key.clone(), state.clone()), 1);
-            }
-        }
+        self.states.views().for_each(|(key, state)| differences.push((key.clone(), state), 1));
     }
 
     fn size(&self) -> StateSize {

@@ -25,7 +25,6 @@ use crate::{Chunks, Diff, Epoch, Record, order};
 /// ```
 pub struct Upsert<K: Record, V: Record> {
     index: Index<K, Latest<V>>,
-    updated: u64,
 }
 
 impl<K: Record, V: Record> Default for Upsert<K, V> {
@@ -37,7 +36,7 @@ impl<K: Record, V: Record> Default for Upsert<K, V> {
 impl<K: Record, V: Record> Upsert<K, V> {
     /// An operator that knows no key yet.
     pub fn new() -> Self {
-        Upsert { index: Index::new(Latest::new()), updated: 0 }
+        Upsert { index: Index::new(Latest::new()) }
     }
 }
 
@@ -55,21 +54,13 @@ impl<T: Epoch, K: Record, V: Record> BatchOperator<T> for Upsert<K, V> {
         tap: &mut Tap<Self::Saved>,
     ) {
         let mut differences = Differences::new(output, batch.time);
-        let mut updated = 0;
         self.index.apply(order::in_stream_order(input), |changed| {
             if changed.before == changed.after {
                 return;
             }
-            updated += 1;
             tap.record(|| (changed.key.clone(), changed.after.clone()));
-            if let Some(before) = changed.before {
-                differences.push((changed.key.clone(), before), -1);
-            }
-            if let Some(after) = changed.after {
-                differences.push((changed.key.clone(), after), 1);
-            }
+            differences.replace(changed.key, changed.before, changed.after);
         });
-        self.updated = updated;
     }
 
     fn restore(&mut self, saved: Vec<Self::Saved>) {
@@ -78,19 +69,11 @@ impl<T: Epoch, K: Record, V: Record> BatchOperator<T> for Upsert<K, V> {
 
     fn contents(&mut self, batch: Batch<T>, output: &mut Output<'_, Self::Output>) {
         let mut differences = Differences::new(output, batch.time);
-        for (key, value) in self.index.iter() {
-            if let Some(value) = value {
-                differences.push((key.clone(), value.clone()), 1);
-            }
-        }
+        self.index.views().for_each(|(key, value)| differences.push((key.clone(), value), 1));
     }
 
     fn size(&self) -> StateSize {
-        StateSize {
-            keys: self.index.len() as u64,
-            bytes: self.index.bytes() as u64,
-            updated: self.updated,
-        }
+        self.index.size()
     }
 }
 

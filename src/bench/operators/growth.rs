@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::drive::{Subject, drive};
+use super::drive::{Subject, drive, median};
 use crate::bench::Settings;
 use crate::bench::report::{BenchRow, Report};
 use crate::{RunError, Strategy, Sum};
@@ -36,11 +36,12 @@ pub(super) fn run(
         batch: BATCH,
         records: Arc::new(records),
     };
-    let timed = drive(&subject, |ctx, keys| {
-        let sums = keys.map(|key| (key, 1i64)).running().aggregate_by_key(Sum);
-        ctx.complete_with(sums.into_collection().inner);
+    let row = median(settings, || {
+        drive(&subject, |ctx, keys| {
+            let sums = keys.map(|key| (key, 1i64)).running().aggregate_by_key(Sum);
+            ctx.complete_with(sums.into_collection().inner);
+        })
     })?;
-    let row = timed.row;
     report.at_most("bytes a key", row.state_bytes_per_key, 64.0);
     let spread = row.batch_ms_p999 / row.batch_ms_p50;
     report.at_most("slowest batch in a thousand, of the median, while growing", Some(spread), 4.0);

@@ -7,15 +7,19 @@
 //! keeps one of them busy.
 //!
 //! Method: ten million keys from memory, in batches of 100,000, as fast as they go, through the
-//! whole engine. Each variant's number of changes must be the loop's.
+//! whole engine. Each variant's number of changes must be the loop's. What two cores of this machine
+//! give at all is shown by two plain loops side by side, each on its own half of the keys: where
+//! they are not twice as fast as one, two workers can't be.
 
 use std::process::{Child, Command};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
+use tidegate_operators::stable_hash;
 use timely::dataflow::operators::InspectCore;
 
-use super::drive::{Subject, drive, plain};
+use super::drive::{Subject, drive, median, plain};
 use super::plain::Counts;
 use crate::bench::data::Keys;
 use crate::bench::report::{BenchRow, Report};
@@ -67,17 +71,23 @@ fn dataset(
     report: &mut Report,
     progress: &mut dyn FnMut(&BenchRow),
 ) -> Result<(), RunError> {
-    let (mut counts, mut changes, mut expected) = (Counts::default(), Vec::new(), 0u64);
     let mut by_batch = Vec::new();
-    let limit = plain((BENCH, &keys.name), &keys.keys, BATCH, |batch| {
-        counts.running(batch, &mut changes);
-        expected += changes.len() as u64;
-        by_batch.push(expected);
-    });
+    let limit = median(settings, || {
+        let (mut counts, mut changes, mut expected) = (Counts::default(), Vec::new(), 0u64);
+        by_batch.clear();
+        Ok(plain((BENCH, &keys.name), &keys.keys, BATCH, |batch| {
+            counts.running(batch, &mut changes);
+            expected += changes.len() as u64;
+            by_batch.push(expected);
+        }))
+    })?;
     let limit_rate = limit.records_per_s;
     report.add(limit, progress);
+    let mut both = median(settings, || Ok(side_by_side(keys)))?;
+    both.ratio_to_limit = Some(both.records_per_s / limit_rate);
+    report.add(both, progress);
 
-    let measure = |variant: &str, strategy, workers, records: Arc<Vec<u64>>, ordered: bool| {
+    let measure_once = |variant: &str, strategy, workers, records: Arc<Vec<u64>>, ordered: bool| {
         let subject = Subject {
             bench: BENCH,
             variant: variant.into(),
@@ -91,7 +101,7 @@ fn dataset(
         let found = Arc::new(AtomicU64::new(0));
         let (null, seen) = (Null::default(), Arc::clone(&found));
         let sink = null.clone();
-        let timed = drive(&subject, move |ctx, keys| {
+        let mut row = drive(&subject, move |ctx, keys| {
             let table = keys.running().count_by_value();
             if ordered {
                 table.changes().sink(sink.clone());
@@ -107,9 +117,11 @@ fn dataset(
         })?;
         let rows = if ordered { null.rows() } else { found.load(Ordering::Relaxed) };
         assert_eq!(rows, by_batch[batches - 1], "{variant} on {} changes other rows", keys.name);
-        let mut row = timed.row;
         row.ratio_to_limit = Some(row.records_per_s / limit_rate);
-        Ok::<_, RunError>(row)
+        Ok(row)
+    };
+    let measure = |variant: &str, strategy, workers, records: Arc<Vec<u64>>, ordered: bool| {
+        median(settings, || measure_once(variant, strategy, workers, Arc::clone(&records), ordered))
     };
 
     let all = || Arc::clone(&keys.keys);
@@ -134,6 +146,29 @@ fn dataset(
         drop(busy);
     }
     Ok(())
+}
+
+/// Two plain loops at once, each with the keys of a half: no exchange, nothing shared.
+fn side_by_side(keys: &Keys) -> BenchRow {
+    let halves: [Vec<u64>; 2] = [0, 1].map(|half| {
+        let own = keys.keys.iter().filter(|key| stable_hash(key) >> 63 == half);
+        own.copied().collect()
+    });
+    let begun = Instant::now();
+    let rows = std::thread::scope(|scope| {
+        let loops = halves.each_ref().map(|half| {
+            scope.spawn(|| {
+                let (mut counts, mut changes) = (Counts::default(), Vec::new());
+                plain((BENCH, &keys.name), half, BATCH / 2, |batch| {
+                    counts.running(batch, &mut changes);
+                })
+            })
+        });
+        loops.map(|thread| thread.join().expect("a plain loop ends"))
+    });
+    let elapsed = begun.elapsed().as_secs_f64();
+    let [first, _] = rows;
+    BenchRow { workers: 2, records_per_s: keys.keys.len() as f64 / elapsed, ..first }
 }
 
 /// Another program that does nothing, all the time.

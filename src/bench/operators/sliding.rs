@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use timely::dataflow::operators::InspectCore;
 
-use super::drive::{Subject, drive, plain};
+use super::drive::{Subject, drive, median, plain};
 use super::plain::SlidingCounts;
 use crate::bench::Settings;
 use crate::bench::data::Keys;
@@ -44,12 +44,15 @@ pub(super) fn run(
         // The window is full for most of the run.
         let batches = if settings.quick { length + 100 } else { 2 * length + 800 };
         let keys = Keys::uniform(10_000, batches * BATCH as u64);
-        let (mut counts, mut changes) = (SlidingCounts::new(length as usize), Vec::new());
         let mut expected = 0u64;
-        let limit = plain((BENCH, &dataset), &keys.keys, BATCH, |batch| {
-            counts.slide(batch, &mut changes);
-            expected += changes.len() as u64;
-        });
+        let limit = median(settings, || {
+            let (mut counts, mut changes) = (SlidingCounts::new(length as usize), Vec::new());
+            expected = 0;
+            Ok(plain((BENCH, &dataset), &keys.keys, BATCH, |batch| {
+                counts.slide(batch, &mut changes);
+                expected += changes.len() as u64;
+            }))
+        })?;
         let limit_rate = limit.records_per_s;
         report.add(limit, progress);
         for (variant, strategy, workers) in variants {
@@ -62,21 +65,23 @@ pub(super) fn run(
                 batch: BATCH,
                 records: Arc::clone(&keys.keys),
             };
-            let found = Arc::new(AtomicU64::new(0));
-            let seen = Arc::clone(&found);
-            let timed = drive(&subject, move |ctx, keys| {
-                let seen = Arc::clone(&seen);
-                let window = keys.window(Span::batches(length), Span::batches(1));
-                let differences = window.count_by_value().into_collection().inner;
-                ctx.complete_with(differences.inspect_container(move |event| {
-                    if let Ok((_, rows)) = event {
-                        seen.fetch_add(rows.len() as u64, Ordering::Relaxed);
-                    }
-                }));
+            let mut row = median(settings, || {
+                let found = Arc::new(AtomicU64::new(0));
+                let seen = Arc::clone(&found);
+                let row = drive(&subject, move |ctx, keys| {
+                    let seen = Arc::clone(&seen);
+                    let window = keys.window(Span::batches(length), Span::batches(1));
+                    let differences = window.count_by_value().into_collection().inner;
+                    ctx.complete_with(differences.inspect_container(move |event| {
+                        if let Ok((_, rows)) = event {
+                            seen.fetch_add(rows.len() as u64, Ordering::Relaxed);
+                        }
+                    }));
+                })?;
+                let rows = found.load(Ordering::Relaxed);
+                assert_eq!(rows, expected, "{variant} over {dataset} changes other rows");
+                Ok(row)
             })?;
-            let rows = found.load(Ordering::Relaxed);
-            assert_eq!(rows, expected, "{variant} over {dataset} changes other rows");
-            let mut row = timed.row;
             row.ratio_to_limit = Some(row.records_per_s / limit_rate);
             if (variant, workers) == ("hash index", 1) {
                 medians.push(row.batch_ms_p50);
