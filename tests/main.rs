@@ -12,6 +12,7 @@ mod engine;
 mod facts;
 mod kafka;
 mod oracle;
+mod restore;
 mod sinks;
 mod sources;
 mod support;
@@ -21,6 +22,7 @@ fn main() -> std::process::ExitCode {
     let trials = [
         facts::trials(),
         oracle::trials(),
+        restore::trials(),
         engine::trials(),
         sources::trials(),
         sinks::trials(),

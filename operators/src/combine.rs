@@ -240,7 +240,9 @@ where
                     };
                     let mut place = |tally: Tally<S::Key, A::Acc>, tag| {
                         let to = owners.owner_of_key(&tally.0);
-                        push(&mut pieces[to], tally, tag, &mut |tallies, tag| give(to, tallies, tag));
+                        push(&mut pieces[to], tally, tag, &mut |tallies, tag| {
+                            give(to, tallies, tag)
+                        });
                     };
                     for chunks in messages {
                         fold.fold(std::mem::take(chunks).into_rows(), &mut place);

@@ -17,6 +17,7 @@ use tidegate_kafka_consumer::{BatchConsumer, Event};
 
 use super::Settings;
 use super::report::{BenchRow, Report};
+use super::topic::OwnTopic;
 use crate::error::SourceError;
 use crate::kafka::EmbeddedKafka;
 use crate::metrics::{BatchRecord, Listener};
@@ -58,12 +59,16 @@ pub fn ingest(
         None => Some(EmbeddedKafka::start().map_err(failed)?),
     };
     let topic = format!("tidegate-bench-{}", std::process::id());
-    let brokers = match (&embedded, &settings.brokers) {
+    let (brokers, _own) = match (&embedded, &settings.brokers) {
         (Some(embedded), _) => {
             embedded.create_topic(&topic, PARTITIONS).map_err(failed)?;
-            embedded.brokers()
+            (embedded.brokers(), None)
         }
-        (None, brokers) => brokers.clone().unwrap_or_default(),
+        (None, brokers) => {
+            let brokers = brokers.clone().unwrap_or_default();
+            let own = OwnTopic::create(&brokers, &topic, PARTITIONS).map_err(failed)?;
+            (brokers, Some(own))
+        }
     };
     let dataset = if embedded.is_some() { "embedded broker" } else { "real broker" };
     let client = |error: KafkaError| {
@@ -108,18 +113,11 @@ fn produce(brokers: &str, topic: &str, records: u64) -> Result<(), KafkaError> {
         .set("batch.num.messages", "10000")
         .set("queue.buffering.max.messages", "1000000")
         .create()?;
-    // A broker that creates topics by itself chooses their number of partitions.
-    let partitions = loop {
-        let metadata = producer.client().fetch_metadata(Some(topic), Duration::from_secs(10))?;
-        match metadata.topics().first().map_or(0, |topic| topic.partitions().len()) {
-            0 => std::thread::sleep(Duration::from_millis(100)),
-            partitions => break partitions as u64,
-        }
-    };
     let payload = [b'x'; PAYLOAD];
     for number in 0..records {
-        let mut record: BaseRecord<'_, (), [u8]> =
-            BaseRecord::to(topic).partition((number % partitions) as i32).payload(&payload);
+        let mut record: BaseRecord<'_, (), [u8]> = BaseRecord::to(topic)
+            .partition((number % u64::from(PARTITIONS)) as i32)
+            .payload(&payload);
         while let Err((error, again)) = producer.send(record) {
             if error.rdkafka_error_code() != Some(rdkafka::error::RDKafkaErrorCode::QueueFull) {
                 return Err(error);
@@ -134,12 +132,6 @@ fn produce(brokers: &str, topic: &str, records: u64) -> Result<(), KafkaError> {
     producer.flush(Duration::from_secs(60))
 }
 
-fn partitions_of(brokers: &str, topic: &str) -> Result<i32, KafkaError> {
-    let client: BaseConsumer = ClientConfig::new().set("bootstrap.servers", brokers).create()?;
-    let metadata = client.fetch_metadata(Some(topic), Duration::from_secs(10))?;
-    Ok(metadata.topics().first().map_or(0, |topic| topic.partitions().len()) as i32)
-}
-
 /// A loop over rdkafka's own consumer.
 fn bare(brokers: &str, topic: &str, records: u64) -> Result<f64, KafkaError> {
     let mut config = ClientConfig::new();
@@ -149,7 +141,7 @@ fn bare(brokers: &str, topic: &str, records: u64) -> Result<f64, KafkaError> {
     });
     let consumer: BaseConsumer = config.create()?;
     let mut list = TopicPartitionList::new();
-    for partition in 0..partitions_of(brokers, topic)? {
+    for partition in 0..PARTITIONS as i32 {
         list.add_partition_offset(topic, partition, Offset::Beginning)?;
     }
     consumer.assign(&list)?;
@@ -177,9 +169,8 @@ fn bare_batches(brokers: &str, topic: &str, records: u64) -> Result<f64, SourceE
     let options = FAST.into_iter().chain([("bootstrap.servers", brokers)]);
     let mut consumer =
         BatchConsumer::new(options, Deaf).map_err(|error| client(error.to_string()))?;
-    let partitions = partitions_of(brokers, topic).map_err(|error| client(error.to_string()))?;
     consumer
-        .assign((0..partitions).map(|partition| (topic, partition, 0)))
+        .assign((0..PARTITIONS as i32).map(|partition| (topic, partition, 0)))
         .map_err(|error| client(error.to_string()))?;
     let (mut seen, mut begun) = (0, Instant::now());
     while seen < records {

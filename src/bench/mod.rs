@@ -10,6 +10,7 @@ mod latency;
 pub mod operators;
 mod report;
 mod source;
+mod topic;
 
 pub use ingest::ingest;
 pub use latency::latency;

@@ -1,9 +1,7 @@
 //! Figures, as a table and as JSON lines.
 
 use std::fmt;
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -108,17 +106,14 @@ impl Report {
     ///
     /// # Errors
     ///
-    /// If the file can't be written.
-    pub fn write_json(&self, path: &Path) -> io::Result<()> {
-        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            std::fs::create_dir_all(parent)?;
-        }
-        let mut file = BufWriter::new(File::create(path)?);
+    /// If `out` can't be written to.
+    pub fn write_json(&self, out: impl Write) -> io::Result<()> {
+        let mut out = BufWriter::new(out);
         for row in &self.rows {
-            serde_json::to_writer(&mut file, row)?;
-            file.write_all(b"\n")?;
+            serde_json::to_writer(&mut out, row)?;
+            out.write_all(b"\n")?;
         }
-        file.flush()
+        out.flush()
     }
 }
 

@@ -1,9 +1,10 @@
 //! `tidegate bench`: figures, each beside a baseline in the same run.
 
+use std::fs::File;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use tidegate::bench::{BenchRow, Report, Settings, ingest, latency, operators};
+use tidegate::bench::{BenchRow, Settings, ingest, latency, operators};
 
 use super::failure::Failure;
 use super::progress::Terminal;
@@ -63,30 +64,43 @@ struct IngestOptions {
 
 impl Bench {
     pub fn run(self, terminal: &Terminal) -> Result<(), Failure> {
+        let json = self.what.options().map_or(Ok(None), Options::open)?;
         let bar = terminal.spinner();
         bar.set_message("measuring");
         let mut progress = |row: &BenchRow| {
             bar.set_message(format!("{}, {}, {}", row.bench, row.variant, row.dataset));
         };
-        let (options, report) = match self.what {
+        let report = match self.what {
             What::Spin => loop {
                 std::hint::spin_loop();
             },
             What::Operators(options) => {
-                let report = operators::operators(&options.settings(None), &mut progress)?;
-                (options, report)
+                operators::operators(&options.settings(None), &mut progress)?
             }
             What::Ingest(IngestOptions { options, broker }) => {
-                let report = ingest(&options.settings(broker), &mut progress)?;
-                (options, report)
+                ingest(&options.settings(broker), &mut progress)?
             }
-            What::Latency(options) => {
-                let report = latency(&options.settings(None), &mut progress)?;
-                (options, report)
-            }
+            What::Latency(options) => latency(&options.settings(None), &mut progress)?,
         };
         bar.finish_and_clear();
-        options.conclude(&report, terminal)
+        // Nobody listens on a closed terminal.
+        let _ = terminal.print(&report.to_string());
+        if let Some((path, file)) = json {
+            report.write_json(file).map_err(|error| {
+                Failure::Other(format!("can't write `{}`: {error}", path.display()))
+            })?;
+        }
+        Ok(())
+    }
+}
+
+impl What {
+    fn options(&self) -> Option<&Options> {
+        match self {
+            What::Operators(options) | What::Latency(options) => Some(options),
+            What::Ingest(IngestOptions { options, .. }) => Some(options),
+            What::Spin => None,
+        }
     }
 }
 
@@ -103,14 +117,17 @@ impl Options {
         }
     }
 
-    fn conclude(&self, report: &Report, terminal: &Terminal) -> Result<(), Failure> {
-        // Nobody listens on a closed terminal.
-        let _ = terminal.print(&report.to_string());
-        if let Some(path) = &self.json {
-            report.write_json(path).map_err(|error| {
-                Failure::Other(format!("can't write `{}`: {error}", path.display()))
-            })?;
-        }
-        Ok(())
+    /// The file for the rows: what can't be written had better fail before hours of measuring.
+    fn open(&self) -> Result<Option<(PathBuf, File)>, Failure> {
+        let Some(path) = &self.json else { return Ok(None) };
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let file = parent.map_or(Ok(()), std::fs::create_dir_all).and_then(|()| File::create(path));
+        let file = file.map_err(|error| {
+            Failure::Usage(format!(
+                "can't write `{}`: {error}; give --json a file that can be written",
+                path.display()
+            ))
+        })?;
+        Ok(Some((path.clone(), file)))
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+use futures_executor::block_on;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -43,25 +44,6 @@ fn client(address: &str) -> ClientConfig {
     config
 }
 
-/// Waits for a client's future without a runtime: the client's own thread wakes it.
-fn wait<T>(future: impl Future<Output = T>) -> T {
-    struct Unpark(std::thread::Thread);
-    impl std::task::Wake for Unpark {
-        fn wake(self: std::sync::Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = std::sync::Arc::new(Unpark(std::thread::current())).into();
-    let mut context = std::task::Context::from_waker(&waker);
-    let mut future = std::pin::pin!(future);
-    loop {
-        match future.as_mut().poll(&mut context) {
-            std::task::Poll::Ready(value) => return value,
-            std::task::Poll::Pending => std::thread::park_timeout(TIMEOUT),
-        }
-    }
-}
-
 fn admin(address: &str) -> AdminClient<DefaultClientContext> {
     client(address).create().expect("an admin client")
 }
@@ -69,7 +51,7 @@ fn admin(address: &str) -> AdminClient<DefaultClientContext> {
 pub fn create_topic(address: &str, topic: &str, partitions: i32) {
     let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
     let options = AdminOptions::new().operation_timeout(Some(TIMEOUT));
-    let outcomes = wait(admin(address).create_topics([&new], &options)).expect("an answer");
+    let outcomes = block_on(admin(address).create_topics([&new], &options)).expect("an answer");
     match &outcomes[..] {
         [Ok(_)] => {}
         other => panic!("topic {topic}: {other:?}"),
@@ -79,7 +61,8 @@ pub fn create_topic(address: &str, topic: &str, partitions: i32) {
 pub fn add_partitions(address: &str, topic: &str, partitions: usize) {
     let options = AdminOptions::new().operation_timeout(Some(TIMEOUT));
     let more = NewPartitions::new(topic, partitions);
-    let outcomes = wait(admin(address).create_partitions([&more], &options)).expect("an answer");
+    let outcomes =
+        block_on(admin(address).create_partitions([&more], &options)).expect("an answer");
     assert!(matches!(&outcomes[..], [Ok(_)]), "{outcomes:?}");
     // The broker says yes before it takes records for them.
     let consumer: BaseConsumer = client(address).create().expect("a consumer");

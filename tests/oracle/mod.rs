@@ -8,7 +8,7 @@
 
 mod chains;
 mod check;
-mod input;
+pub mod input;
 mod interop;
 mod same_bytes;
 mod state;

@@ -83,7 +83,8 @@ fn goes_on(seed: u64, subtracts: bool) {
                 *expected.entry(row.clone()).or_default() += diff;
             }
             expected.retain(|_, diff| *diff != 0);
-            let what = format!("through {through}, from {workers} to {others} workers, seed {seed}");
+            let what =
+                format!("through {through}, from {workers} to {others} workers, seed {seed}");
             assert_eq!(rest.remove(&0).unwrap_or_default(), expected, "contents, {what}");
             let after: Shown =
                 whole.range(through + 1..).map(|(id, rows)| (*id, rows.clone())).collect();

@@ -9,12 +9,9 @@ use tidegate::operators::combine::{Pairs, Signed, Whole, combine};
 use tidegate::operators::contents::{Snapshots, WindowRows};
 use tidegate::operators::differences::{Consolidate, by_batch};
 use tidegate::operators::keyed::{
-    Accumulate, Departed, Multisets, ReplayState, Slide, SlideMerge, SlideRows, Update,
-    UpdateState,
+    Accumulate, Departed, Multisets, ReplayState, Slide, SlideMerge, SlideRows, Update, UpdateState,
 };
-use tidegate::operators::{
-    Chunks, Count, Diff, Max, Mean, Peers, Sum, Tick, WindowRule, ship,
-};
+use tidegate::operators::{Chunks, Count, Diff, Max, Mean, Peers, Sum, Tick, WindowRule, ship};
 use timely::container::NoopBuilder;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Operator;

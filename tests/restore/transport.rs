@@ -146,15 +146,15 @@ fn shipped(rows: &Rows, workers: usize, apart: bool, whole_chunks: bool) -> Ship
 
 fn shipped_rows_are_the_same_on_any_number_of_workers() {
     let rows = Rows::random(990, 12, 5);
-    for (workers, apart) in [(1, false), (2, false), (2, true), (4, false), (4, true)] {
-        let arrived = shipped(&rows, workers, apart, false);
+    for workers in [1, 2, 4] {
+        let arrived = shipped(&rows, workers, false, false);
         let peers = Peers::new(0, workers, workers, Codecs::default());
         for batch in &rows.batches {
             for worker in 0..workers {
                 let chunks = arrived.get(&(batch.id, worker)).cloned().unwrap_or_default();
                 let own = |(key, _): &Row| peers.owner_of_key(key) == worker;
                 let expected: Vec<Row> = batch.rows().into_iter().filter(own).collect();
-                let what = format!("batch {}, worker {worker} of {workers}, {apart}", batch.id);
+                let what = format!("batch {}, worker {worker} of {workers}", batch.id);
                 assert_eq!(order::in_stream_order(chunks), expected, "{what}");
             }
         }
@@ -204,7 +204,17 @@ fn hashes_and_key_groups_never_change() {
     assert_eq!(hashes, GOLDEN);
 }
 
-const GOLDEN: [(u64, u64); 9] = [(0, 0); 9];
+const GOLDEN: [(u64, u64); 9] = [
+    (10112048085865978184, 987),
+    (12514454521406493623, 803),
+    (5414685047222068144, 932),
+    (11132483630257186254, 405),
+    (17472639126474003893, 609),
+    (8728199400595531832, 532),
+    (9908220414367366923, 170),
+    (1121740766425970754, 654),
+    (8996483429429308429, 1005),
+];
 
 fn key_groups_are_dealt_out_in_ranges() {
     for workers in [1, 2, 3, 4, 7, 64, 1_000] {
@@ -212,8 +222,7 @@ fn key_groups_are_dealt_out_in_ranges() {
         let owners: Vec<usize> = (0..KEY_GROUPS).map(|group| peers.owner_of_group(group)).collect();
         assert!(owners.is_sorted());
         let count = |worker| owners.iter().filter(|owner| **owner == worker).count();
-        let (least, most) =
-            ((0..workers).map(count).min(), (0..workers).map(count).max());
+        let (least, most) = ((0..workers).map(count).min(), (0..workers).map(count).max());
         assert!(most.unwrap() - least.unwrap() <= 1, "{workers} workers: {least:?} to {most:?}");
     }
 }

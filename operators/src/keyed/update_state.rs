@@ -98,6 +98,15 @@ where
     }
 }
 
+impl<K: Record, V, S: Record, F> UpdateState<K, V, S, F> {
+    /// What is restored has long seen the initial states.
+    fn forget_initial(&mut self) {
+        if std::mem::take(&mut self.initial_unseen) {
+            self.states.retain(|_, _| false);
+        }
+    }
+}
+
 impl<T, K, V, S, F> BatchOperator<T> for UpdateState<K, V, S, F>
 where
     T: Epoch,
@@ -131,11 +140,9 @@ where
             let before = state.clone();
             *state = update(Update { key, values: &values, tick }, state.take());
             let changed = *state != before;
-            if changed {
-                updated += 1;
-                tap.record(|| (key.clone(), state.clone()));
-            }
+            updated += u64::from(changed);
             if changed || unseen {
+                tap.record(|| (key.clone(), state.clone()));
                 differences.replace(key, before.filter(|_| !unseen), state.clone());
             }
             state.is_some()
@@ -152,10 +159,7 @@ where
     }
 
     fn restore(&mut self, saved: Vec<Self::Saved>) {
-        if std::mem::take(&mut self.initial_unseen) {
-            // What is restored has long seen the initial states.
-            self.states.retain(|_, _| false);
-        }
+        self.forget_initial();
         for (key, state) in saved {
             match state {
                 Some(state) => self.states.insert(key, Some(state)),
@@ -165,6 +169,11 @@ where
     }
 
     fn contents(&mut self, batch: Batch<T>, output: &mut Output<'_, Self::Output>) {
+        if batch.tick_or_panic().id == 0 {
+            // No batch has been: the first one is still to show the initial states.
+            return;
+        }
+        self.forget_initial();
         let mut differences = Differences::new(output, batch.time);
         self.states.views().for_each(|(key, state)| differences.push((key.clone(), state), 1));
     }
@@ -215,12 +224,11 @@ where
         ReplayState { initial, update, history: Vec::new(), size: StateSize::default() }
     }
 
-    fn remember(&mut self, tick: Tick, rows: Vec<(K, V)>) {
+    fn account(&mut self, rows: &[(K, V)]) {
         let owned: usize = rows.iter().map(heap_bytes).sum();
         self.size.keys += rows.len() as u64;
-        self.size.bytes += (owned + size_of_val(rows.as_slice())) as u64;
+        self.size.bytes += (owned + size_of_val(rows)) as u64;
         self.size.updated = rows.len() as u64;
-        self.history.push((tick, rows));
     }
 }
 
@@ -248,7 +256,8 @@ where
         let rows = order::in_stream_order(input);
         tap.record(|| (tick, None));
         rows.iter().for_each(|row| tap.record(|| (tick, Some(row.clone()))));
-        self.remember(tick, rows);
+        self.account(&rows);
+        self.history.push((tick, rows));
 
         let mut states: BTreeMap<K, S> = self.initial.iter().cloned().collect();
         for (tick, rows) in &self.history {
@@ -275,9 +284,11 @@ where
 
     fn restore(&mut self, saved: Vec<Self::Saved>) {
         for (tick, row) in saved {
-            match (row, self.history.last_mut()) {
-                (Some(row), Some((last, rows))) if *last == tick => rows.push(row),
-                (row, _) => self.history.push((tick, row.into_iter().collect())),
+            self.account(row.as_slice());
+            match self.history.last_mut() {
+                // Every worker has marked the batch.
+                Some((last, rows)) if *last == tick => rows.extend(row),
+                _ => self.history.push((tick, row.into_iter().collect())),
             }
         }
     }
