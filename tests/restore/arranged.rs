@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use libtest_mimic::Trial;
 use tidegate::operators::codec::Codecs;
@@ -59,7 +60,7 @@ fn run(rows: &Rows, workers: usize, together: usize, subtracts: bool) -> Shown {
             input.send_batch(&mut chunks(&rows, number, index, workers));
             input.flush();
             while probe.less_than(input.time()) {
-                worker.step();
+                worker.step_or_park(Some(Duration::from_millis(1)));
             }
         }
     })

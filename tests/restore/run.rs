@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tidegate::operators::batched::{Attachment, BatchOperator, Restore, attach};
 use tidegate::operators::codec::Codecs;
@@ -144,7 +145,7 @@ fn run<C: Restorable>(
             input.advance_to(batch.id + 1);
             ticks.advance_to(batch.id + 1);
             while probe.less_than(&(batch.id + 1)) {
-                worker.step();
+                worker.step_or_park(Some(Duration::from_millis(1)));
             }
         }
     })
