@@ -2,6 +2,9 @@
 //! `u64` and that differences are `isize`.
 
 use differential_dataflow::VecCollection;
+use timely::container::NoopBuilder;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Operator;
 use timely::dataflow::{Stream, StreamVec};
 
 use tidegate_operators::{Chunks, Tag};
@@ -31,4 +34,22 @@ pub(crate) fn keyed_tag(batch: BatchId, group: u64) -> Tag {
         partition: (group % u64::from(KEYED_PARTITIONS)) as u32,
         sequence: (batch << 10) | group,
     }
+}
+
+/// Applies a function to each container.
+pub(crate) fn chunkwise<'s, D: 'static, E: 'static>(
+    rows: ChunkStream<'s, D>,
+    name: &str,
+    mut logic: impl FnMut(Chunks<D>) -> Chunks<E> + 'static,
+) -> ChunkStream<'s, E> {
+    rows.unary::<NoopBuilder<_>, _, _, _>(Pipeline, name, move |_, _| {
+        move |input, output| {
+            input.for_each(|time, chunks| {
+                let mut result = logic(std::mem::take(chunks));
+                if !result.is_empty() {
+                    output.session_with_builder(&time).give_container(&mut result);
+                }
+            });
+        }
+    })
 }

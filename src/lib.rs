@@ -99,3 +99,8 @@ pub use tidegate_operators::{
     Aggregate, Count, Max, Mean, Min, Record, Reduce, ReduceInverse, Sum,
 };
 pub use windowed::Windowed;
+
+/// The program of the README compiles.
+#[cfg(all(doctest, feature = "kafka"))]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -15,11 +15,8 @@ use std::rc::Rc;
 use tidegate_operators::batched::{Batch, BatchOperator, Output, Tap};
 use tidegate_operators::ship::key_group;
 use tidegate_operators::{Chunks, Record, Tag, stable_hash};
-use timely::container::NoopBuilder;
-use timely::dataflow::channels::pact::Pipeline;
-use timely::dataflow::operators::Operator;
 
-use crate::batch::{BatchId, ChunkStream, keyed_tag};
+use crate::batch::{BatchId, ChunkStream, chunkwise, keyed_tag};
 use crate::config::Strategy;
 use crate::context::{Context, Options};
 
@@ -144,18 +141,9 @@ impl<'s, D: Record> DStream<'s, D> {
     fn chunkwise<E: 'static>(
         self,
         name: &str,
-        mut logic: impl FnMut(Chunks<D>) -> Chunks<E> + 'static,
+        logic: impl FnMut(Chunks<D>) -> Chunks<E> + 'static,
     ) -> ChunkStream<'s, E> {
-        self.chunks.unary::<NoopBuilder<_>, _, _, _>(Pipeline, name, move |_, _| {
-            move |input, output| {
-                input.for_each(|time, chunks| {
-                    let mut result = logic(std::mem::take(chunks));
-                    if !result.is_empty() {
-                        output.session_with_builder(&time).give_container(&mut result);
-                    }
-                });
-            }
-        })
+        chunkwise(self.chunks, name, logic)
     }
 
     /// The stream with an order that its tags know, so that it stays in order when its rows

@@ -5,7 +5,7 @@ use tidegate_operators::keyed::{Departed, FoldByKey, Multisets, reduce_arranged}
 use tidegate_operators::{Aggregate, Count, Record, Reduce, ship};
 
 use super::Table;
-use super::rows::chunkwise;
+use crate::batch::chunkwise;
 use crate::config::Strategy;
 
 impl<'s, D: Record> Table<'s, D> {

@@ -1,12 +1,10 @@
 //! Operations that look at one row of a table at a time.
 
-use tidegate_operators::{Chunks, Record};
-use timely::container::NoopBuilder;
-use timely::dataflow::channels::pact::Pipeline;
-use timely::dataflow::operators::{Concat, Operator};
+use tidegate_operators::Record;
+use timely::dataflow::operators::Concat;
 
 use super::{Inside, Place, Table};
-use crate::batch::ChunkStream;
+use crate::batch::chunkwise;
 use crate::context::Options;
 use crate::error::BuildError;
 
@@ -160,22 +158,4 @@ impl<'s, K: Record, V: Record> Table<'s, (K, V)> {
     fn still_by_key(self, placed: bool) -> Self {
         Table { place: placed.then(Place::by_key), ..self }
     }
-}
-
-/// Applies a function to each container.
-pub(super) fn chunkwise<'s, D: 'static, E: 'static>(
-    rows: ChunkStream<'s, D>,
-    name: &str,
-    mut logic: impl FnMut(Chunks<D>) -> Chunks<E> + 'static,
-) -> ChunkStream<'s, E> {
-    rows.unary::<NoopBuilder<_>, _, _, _>(Pipeline, name, move |_, _| {
-        move |input, output| {
-            input.for_each(|time, chunks| {
-                let mut result = logic(std::mem::take(chunks));
-                if !result.is_empty() {
-                    output.session_with_builder(&time).give_container(&mut result);
-                }
-            });
-        }
-    })
 }
