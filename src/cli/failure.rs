@@ -1,8 +1,8 @@
 //! How a command fails: a text with its causes, and an exit code.
 
 use std::error::Error;
-use std::fmt;
 use std::process::ExitCode;
+use std::{fmt, io};
 
 use tidegate::RunError;
 
@@ -22,8 +22,22 @@ impl Failure {
             Failure::Usage(_) => 2,
             Failure::Run(RunError::Interrupted { .. }) => 130,
             Failure::Run(error) if error.is_before_start() => 2,
+            // What a shell shows of a program that the signal of a broken pipe has ended.
+            Failure::Run(_) if self.is_broken_pipe() => 141,
             Failure::Run(_) | Failure::Other(_) => 1,
         })
+    }
+}
+
+impl Failure {
+    /// Whether the output went into a pipe whose reader has left.
+    pub fn is_broken_pipe(&self) -> bool {
+        let Failure::Run(error @ RunError::Sink { .. }) = self else { return false };
+        let first: Option<&(dyn Error + 'static)> = error.source();
+        let causes =
+            std::iter::successors(first, |cause: &&(dyn Error + 'static)| (**cause).source());
+        let mut causes = causes.filter_map(|cause| cause.downcast_ref::<io::Error>());
+        causes.any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
     }
 }
 

@@ -15,6 +15,7 @@ mod source;
 mod stop;
 mod summary;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::builder::Styles;
@@ -73,7 +74,8 @@ fn styles() -> Styles {
         .placeholder(AnsiColor::Cyan.on_default())
 }
 
-/// Runs the command line: 0 if all went well, 2 if nothing was begun, 1 if it failed on the way.
+/// Runs the command line: 0 if all went well, 2 if nothing was begun, 1 if it failed on the way,
+/// 141 if whoever read the output (`| head`) has left.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let terminal = progress::Terminal::new(cli.quiet);
@@ -91,7 +93,10 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             terminal.clear();
-            eprintln!("{failure}");
+            if !failure.is_broken_pipe() {
+                // Where nobody reads errors, the exit code must do.
+                let _ = writeln!(io::stderr(), "{failure}");
+            }
             failure.exit_code()
         }
     }

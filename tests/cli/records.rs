@@ -21,7 +21,19 @@ pub fn trials() -> Vec<Trial> {
         a_batch_for_which_there_is_no_room_leaves_no_line,
         records_of_batches_add_up_to_the_summary,
         a_job_ends_when_its_time_is_over,
+        a_job_ends_without_a_word_when_its_reader_leaves,
     ]
+}
+
+fn a_job_ends_without_a_word_when_its_reader_leaves() {
+    let job = "run wordcount --source generate --interval 20ms --quiet";
+    let mut running = tidegate(job).with_nobody_reading();
+    running.leave();
+    let ended = running.end().failed(141, &[]);
+    assert_eq!(ended.stderr, "");
+    // Nobody reads errors either.
+    let shell = "exec 2>&-; sleep 0";
+    tidegate_after(shell, "run wordcount --source file:/no/such").run().failed(2, &[]);
 }
 
 fn standard_input_is_counted_and_shown() {

@@ -126,7 +126,7 @@ pub struct Running {
     err: Capture,
     begun: Instant,
     /// An output that nobody reads, held so that it is not closed either.
-    _unread: Option<ChildStdout>,
+    unread: Option<ChildStdout>,
 }
 
 /// How a program ended.
@@ -142,11 +142,16 @@ pub struct Ended {
 impl Running {
     fn of(mut child: Child, out: Capture, unread: Option<ChildStdout>) -> Self {
         let err = Capture::of(child.stderr.take());
-        Running { child, out, err, begun: Instant::now(), _unread: unread }
+        Running { child, out, err, begun: Instant::now(), unread }
     }
 
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Closes the output that nobody reads.
+    pub fn leave(&mut self) {
+        self.unread = None;
     }
 
     pub fn signal(&self, signal: Signal) {
