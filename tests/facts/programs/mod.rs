@@ -1,0 +1,37 @@
+//! The program for each operation, by family, as far as Tidegate has it.
+
+mod listeners;
+mod per_batch;
+mod running;
+mod state;
+mod windows;
+
+use tidegate::DStream;
+
+use super::case::Case;
+use super::datum::Datum;
+
+/// Runs a fact on a number of workers; panics if it does not hold.
+pub type Program = fn(&Case, usize);
+
+/// The program for a fact, or what is missing for it.
+pub fn find(case: &Case) -> Result<Program, String> {
+    for (param, what) in [
+        ("restart_after_batches", "restart from a checkpoint"),
+        ("inject", "restart from a checkpoint"),
+        ("watermark_delay_s", "watermarks"),
+        ("killed_during_batch", "restart from a checkpoint"),
+        ("expect_error", "what is rejected"),
+    ] {
+        if case.has(param) {
+            return Err(what.into());
+        }
+    }
+    let families = [per_batch::find, windows::find, state::find, running::find, listeners::find];
+    let found = families.into_iter().find_map(|find| find(case));
+    found.unwrap_or_else(|| Err(case.op.clone()))
+}
+
+fn ones(words: DStream<'_, Datum>) -> DStream<'_, (Datum, i64)> {
+    words.map(|word| (word, 1))
+}

@@ -1,0 +1,92 @@
+//! Aggregates of everything so far.
+
+use tidegate::sink::Null;
+use tidegate::source::Queue;
+use tidegate::{Count, DStream, Local, Sum, Table};
+
+use super::Program;
+use crate::facts::case::Case;
+use crate::facts::datum::Datum;
+
+pub fn find(case: &Case) -> Option<Result<Program, String>> {
+    let program: Program = match &*case.op {
+        "agg_count" => return Some(agg_count(case)),
+        "agg_count_distinct" => |case, workers| {
+            case.holds_updates(workers, |pairs| {
+                // Values per key, each once, and then how many there are.
+                let values = pairs.flat_map(|row| {
+                    let (key, values) = row.pair();
+                    values
+                        .items()
+                        .into_iter()
+                        .map(move |value| (key.clone(), value))
+                        .collect::<Vec<_>>()
+                });
+                let distinct = values.running().count_by_value().map(|(pair, _times)| pair);
+                distinct.aggregate_by_key(Count).map(Datum::from)
+            });
+        },
+        "agg_sum" => |case, workers| {
+            case.holds_updates(workers, |pairs| {
+                let pairs = pairs.map(Datum::pair).map_values(|value| value.number());
+                pairs.running().aggregate_by_key(Sum).map(Datum::from)
+            });
+        },
+        "agg_count_global" => |case, workers| {
+            case.holds(workers, |rows| rows.running().count().map(Datum::from));
+        },
+        _ => return None,
+    };
+    Some(Ok(program))
+}
+
+fn agg_count(case: &Case) -> Result<Program, String> {
+    Ok(match (case.text("mode"), case.text("group"), case.text("pre")) {
+        (Some("update"), Some("value, value+1"), None) => |case, workers| {
+            case.holds_updates(workers, |numbers| {
+                let groups = numbers.map(|x| vec![x.clone(), Datum::from(x.number() + 1)]);
+                groups.running().count_by_value().map(|(mut group, count)| {
+                    group.push(Datum::from(count));
+                    Datum::List(group)
+                })
+            });
+        },
+        (Some("update"), Some("value"), Some("x -> x, x+1")) => |case, workers| {
+            case.holds_updates(workers, |numbers| counts(numbers).map(Datum::from));
+            state_sizes(case, workers);
+        },
+        (Some("complete"), Some("value"), Some("x -> x, x+1")) => |case, workers| {
+            case.holds(workers, |numbers| counts(numbers).snapshots().map(Datum::from));
+            state_sizes(case, workers);
+        },
+        (mode, group, pre) => return Err(format!("agg_count {mode:?} {group:?} {pre:?}")),
+    })
+}
+
+fn counts(numbers: DStream<'_, Datum>) -> Table<'_, (Datum, i64)> {
+    let both = numbers.flat_map(|x| [x.clone(), Datum::from(x.number() + 1)]);
+    both.running().count_by_value()
+}
+
+/// Keys in the state, and keys changed, after each batch.
+fn state_sizes(case: &Case, workers: usize) {
+    let expected = &case.params["also_expect"];
+    let input = Queue::<Datum>::new(1);
+    let source = input.clone();
+    let mut local = Local::start(case.config(workers), move |ctx| {
+        counts(ctx.source(source.clone())).changes().sink(Null::default());
+    })
+    .expect("the program can run");
+    for (number, batch) in case.batches().into_iter().enumerate() {
+        input.push(batch);
+        let record = local.tick();
+        assert_eq!(record.state.len() as u64, expected["state_operators"], "operators");
+        let state = &record.state[0];
+        assert_eq!(state.keys, expected["state_rows_total"][number], "keys, batch {number}");
+        assert_eq!(
+            state.updated, expected["state_rows_updated"][number],
+            "updated, batch {number}"
+        );
+    }
+    local.stop().expect("the job ends well");
+}
