@@ -192,6 +192,9 @@ pub enum BuildError {
         /// How often the second has.
         right: u64,
     },
+    /// A stream can't have no partition.
+    #[error("`repartition(0)`: use 1 partition or more")]
+    NoPartitions,
     /// An option that the chosen strategy does not have.
     #[error("{what} needs the hash index: remove `strategy({strategy})` from this operator")]
     Strategy {

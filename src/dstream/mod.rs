@@ -1,12 +1,16 @@
 //! Streams of batches: the user's API, by topic.
 
 mod aggregate;
+mod enrich;
 mod interop;
+mod join;
 mod operator;
 mod output;
 mod pairs;
+mod partitions;
 mod state;
 mod stateless;
+mod transform;
 mod window;
 
 use std::collections::BTreeMap;

@@ -4,7 +4,9 @@
 
 mod accumulate;
 mod arranged;
+mod cogroup;
 mod distinct;
+mod enrich;
 mod fold;
 mod group;
 mod multisets;
@@ -19,7 +21,9 @@ mod upsert;
 
 pub use accumulate::{Accumulate, Departed};
 pub use arranged::{Summed, accumulate_arranged, reduce_arranged};
+pub use cogroup::{CoGroup, Side};
 pub use distinct::Distinct;
+pub use enrich::Enrich;
 pub use fold::{FoldByKey, FoldInOrder, FoldTotal};
 pub use group::GroupByKey;
 pub use multisets::Multisets;
