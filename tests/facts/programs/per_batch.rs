@@ -1,6 +1,8 @@
 //! Operations on one batch.
 
-use tidegate::DStream;
+use tidegate::sink::Memory;
+use tidegate::source::Queue;
+use tidegate::{DStream, Local};
 
 use super::{Program, ones};
 use crate::facts::case::Case;
@@ -68,6 +70,7 @@ pub fn find(case: &Case) -> Option<Result<Program, String>> {
                 ctx.union([0, 4, 8].map(|by| shifted(numbers.clone(), by))).expect("three")
             });
         },
+        "slice" => slice,
         "glom" => |case, workers| {
             case.holds(workers, |numbers| numbers.glom().map(Datum::List));
         },
@@ -123,6 +126,29 @@ pub fn find(case: &Case) -> Option<Result<Program, String>> {
         _ => return None,
     };
     Some(Ok(program))
+}
+
+fn slice(case: &Case, workers: usize) {
+    let (input, output) = (Queue::<Datum>::new(1), Memory::<Datum>::new());
+    let (source, sink) = (input.clone(), output.clone());
+    let mut local = Local::start(case.config(workers), move |ctx| {
+        ctx.source(source.clone()).sink(sink.clone());
+    })
+    .expect("the program can run");
+    let bound = |param: &str| case.number(param).expect("a bound") as i64;
+    let (from, to) = (bound("from_ms"), bound("to_ms"));
+    if let Some(error) = case.text("expect_error") {
+        let found = output.slice(from, to).expect_err("it is too early").to_string();
+        assert!(found.contains(error), "{found}");
+    }
+    for batch in case.batches() {
+        input.push(batch);
+        local.tick();
+    }
+    local.stop().expect("the job ends well");
+    if !case.has("expect_error") {
+        case.compare(&[output.slice(from, to).expect("there are batches")]);
+    }
 }
 
 fn crosses(words: DStream<'_, Datum>) -> DStream<'_, (Datum, String)> {
