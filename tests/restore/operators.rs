@@ -9,8 +9,8 @@ use tidegate::operators::combine::{Pairs, Signed, Whole, combine};
 use tidegate::operators::contents::{Snapshots, WindowRows};
 use tidegate::operators::differences::{Consolidate, by_batch};
 use tidegate::operators::keyed::{
-    Accumulate, Departed, Enrich, Multisets, ReplayState, Side, Slide, SlideMerge, SlideRows,
-    Update, UpdateState,
+    Accumulate, CountWindow, Departed, Enrich, Multisets, ReplayState, Side, Slide, SlideMerge,
+    SlideRows, Update, UpdateState,
 };
 use tidegate::operators::{Chunks, Count, Diff, Max, Mean, Peers, Sum, Tick, WindowRule, ship};
 use timely::container::NoopBuilder;
@@ -31,6 +31,7 @@ pub fn trials() -> Vec<Trial> {
         a_window_of_partial_results_goes_on,
         a_window_of_rows_goes_on_and_rebuilds_what_follows,
         a_window_s_contents_go_on,
+        windows_of_so_many_records_go_on,
         a_table_beside_a_stream_goes_on,
         states_of_one_s_own_go_on,
         replayed_states_go_on,
@@ -290,6 +291,18 @@ fn show_tagged<'s>(rows: RowStream<'s>) -> StreamVec<'s, u64, Shown> {
 fn a_window_s_contents_go_on() {
     rules().for_each(|(number, rule)| goes_on(950 + number, Contents { rule: Some(rule) }));
     goes_on(955, Contents { rule: None });
+}
+
+restorable! {
+    Counted {}: CountWindow<String, i64>, accumulates false,
+    operator(self, peers) CountWindow::new(3, 2),
+    input(rows, peers) by_key(rows, peers),
+    owner(saved, peers) Some(peers.owner_of_key(&saved.0)),
+    shown(self, output, ticks) show_chunks(output),
+}
+
+fn windows_of_so_many_records_go_on() {
+    goes_on(957, Counted {});
 }
 
 restorable! {

@@ -27,9 +27,9 @@ pub enum Side<L, R> {
 /// use tidegate_operators::local::Local;
 ///
 /// let mut both = Local::new(CoGroup::new());
-/// let mut rows = both.rows(vec![('a', Side::Left(1)), ('b', Side::Right("x")), ('a', Side::Left(2))]);
+/// let mut rows = both.rows(vec![('a', Side::Left(1)), ('b', Side::Right('x')), ('a', Side::Left(2))]);
 /// rows.sort();
-/// assert_eq!(rows, [('a', (vec![1, 2], vec![])), ('b', (vec![], vec!["x"]))]);
+/// assert_eq!(rows, [('a', (vec![1, 2], vec![])), ('b', (vec![], vec!['x']))]);
 /// ```
 pub struct CoGroup<K, V, W> {
     rows: PhantomData<fn(K, V, W)>,

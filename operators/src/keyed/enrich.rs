@@ -16,10 +16,10 @@ use crate::{Chunks, Diff, Epoch, Record};
 /// use tidegate_operators::local::Local;
 ///
 /// let mut priced = Local::new(Enrich::new());
-/// let rows = priced.rows(vec![('a', Side::Left("apple")), ('a', Side::Right((3, 1)))]);
-/// assert_eq!(rows, [('a', ("apple", vec![3]))]);
-/// let rows = priced.rows(vec![('a', Side::Right((3, -1))), ('a', Side::Left("axe"))]);
-/// assert_eq!(rows, [('a', ("axe", vec![]))]);
+/// let rows = priced.rows(vec![('a', Side::Left(7u64)), ('a', Side::Right((3, 1)))]);
+/// assert_eq!(rows, [('a', (7, vec![3]))]);
+/// let rows = priced.rows(vec![('a', Side::Right((3, -1))), ('a', Side::Left(8))]);
+/// assert_eq!(rows, [('a', (8, vec![]))]);
 /// ```
 pub struct Enrich<K: Record, V, W: Record> {
     table: Index<K, Values<W>>,

@@ -5,6 +5,7 @@
 mod accumulate;
 mod arranged;
 mod cogroup;
+mod count_window;
 mod distinct;
 mod enrich;
 mod fold;
@@ -22,6 +23,7 @@ mod upsert;
 pub use accumulate::{Accumulate, Departed};
 pub use arranged::{Summed, accumulate_arranged, reduce_arranged};
 pub use cogroup::{CoGroup, Side};
+pub use count_window::CountWindow;
 pub use distinct::Distinct;
 pub use enrich::Enrich;
 pub use fold::{FoldByKey, FoldInOrder, FoldTotal};

@@ -206,3 +206,17 @@ where
         self.index.size()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::Check;
+    use crate::{Max, Min};
+
+    #[test]
+    fn keeps_all_promises() {
+        let rows = Check::new(|random| (random.below(4), random.below(9)), |(key, _)| key);
+        assert_eq!(rows.run(|| Multisets::new(Max)), Ok(()));
+        assert_eq!(rows.run(|| Multisets::new(Min)), Ok(()));
+    }
+}
