@@ -8,6 +8,7 @@ mod operator;
 mod output;
 mod pairs;
 mod partitions;
+mod shared;
 mod state;
 mod stateless;
 mod transform;

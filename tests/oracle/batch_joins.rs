@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use libtest_mimic::Trial;
-use tidegate::{DStream, Record};
+use tidegate::sink::Memory;
+use tidegate::source::Queue;
+use tidegate::{Accumulator, Broadcast, DStream, Local, Record, Strategy, Sum};
 
-use super::check::stream;
-use super::input::{Batch, Row};
+use super::check::{config, stream};
+use super::input::{Batch, Input, Row};
 use super::streams::groups;
 use crate::support::trials;
 
@@ -19,6 +21,8 @@ pub fn trials() -> Vec<Trial> {
         records_are_beside_what_a_window_holds,
         values_are_combined_by_partition_and_then_in_order,
         records_are_dealt_to_partitions_in_turn,
+        a_broadcast_value_is_the_same_on_all_workers,
+        an_accumulator_has_the_same_total_on_any_number_of_workers,
     ]
 }
 
@@ -201,6 +205,54 @@ fn values_are_combined_by_partition_and_then_in_order() {
             Some(groups(lists).into_iter().collect())
         },
     );
+}
+
+fn a_broadcast_value_is_the_same_on_all_workers() {
+    for workers in [1, 2, 4] {
+        let input = Input::random(1080, 14, 3);
+        let (value, output) = (Broadcast::new(0), Memory::new());
+        let (given, sink) = (value.clone(), output.clone());
+        let rows = Queue::<Row>::new(3);
+        let source = rows.clone();
+        let config = config(workers, Strategy::HashIndex);
+        let mut local = Local::start(config, move |ctx| {
+            let rows = ctx.source(source.clone());
+            rows.map_with(&given, |row, value| (row, *value)).sink(sink.clone());
+        })
+        .expect("the program can run");
+        let mut expected = Vec::new();
+        for (number, batch) in (0i64..).zip(&input.batches) {
+            // Set twice before a batch, or not at all.
+            (0..number % 3).for_each(|more| value.set(10 * number + more));
+            let now = value_at(number);
+            for (partition, part) in batch.partitions.iter().enumerate() {
+                rows.push_to(partition as u32, part.iter().cloned());
+            }
+            local.tick();
+            expected.push(batch.rows().into_iter().map(|row| (row, now)).collect::<Vec<_>>());
+        }
+        local.stop().expect("the job ends well");
+        assert_eq!(output.rows(), expected, "{workers} workers, seed {}", input.seed);
+    }
+}
+
+/// What was set last before a batch.
+fn value_at(number: i64) -> i64 {
+    let set = (0..=number).rev().find(|number| number % 3 > 0);
+    set.map_or(0, |number| 10 * number + number % 3 - 1)
+}
+
+fn an_accumulator_has_the_same_total_on_any_number_of_workers() {
+    for workers in [1, 2, 4, 8] {
+        let (input, total) = (Input::random(1090, 14, 3), Accumulator::new());
+        let sum = total.clone();
+        assert_eq!(total.value(), None);
+        super::check::drive(&input, config(workers, Strategy::HashIndex), move |rows| {
+            rows.values().map(|value| value % 100).accumulate(Sum, &sum);
+        });
+        let values = input.batches.iter().flat_map(Batch::rows).map(|(_, value)| value % 100);
+        assert_eq!(total.value(), Some(values.sum()), "{workers} workers");
+    }
 }
 
 fn records_are_dealt_to_partitions_in_turn() {
