@@ -92,7 +92,7 @@ pub use engine::{Job, Local, ManualClock, Stopper, run, start};
 pub use error::RunError;
 pub use metrics::Summary;
 pub use ordered_float::OrderedFloat;
-pub use table::{Change, Table};
+pub use table::{ArrangedTable, Change, InRounds, Iterated, Joinable, Nested, Table};
 pub use tidegate_operators as operators;
 pub use tidegate_operators::keyed::{Departed, Update};
 pub use tidegate_operators::{
