@@ -10,7 +10,7 @@ use tidegate_operators::keyed::GroupByKey;
 use tidegate_operators::{Chunks, Record, ship};
 use timely::dataflow::operators::Concat;
 
-use super::{Place, Table};
+use super::{Inside, Place, Table};
 use crate::batch::{BatchId, Collection, Diff, chunkwise};
 use crate::config::Strategy;
 use crate::context::Context;
@@ -253,6 +253,26 @@ impl<'s, K: Record, V: Record> Table<'s, (K, (i64, V))> {
         near.join(placed)
             .filter(move |(_, ((from, _), (to, _)))| within(*from, *to))
             .map(|((key, _step), pair)| (key, pair))
+            .brought_by_key()
+    }
+}
+
+impl<'s, K: Record, V: Record> Table<'s, (K, V)> {
+    /// The same rows, on the workers that own their keys.
+    fn brought_by_key(self) -> Self {
+        let peers = self.ctx.peers();
+        let inside = match self.inside {
+            Inside::Differences(rows) => {
+                Inside::Differences(join::brought(rows, peers, "by key", |(key, _)| key))
+            }
+            Inside::Contents(rows) => {
+                let owners = peers.clone();
+                Inside::Contents(ship::ship(rows, peers, "by key", move |(key, _)| {
+                    owners.owner_of_key(key)
+                }))
+            }
+        };
+        Table { inside, place: Some(Place::by_key()), ..self }
     }
 }
 

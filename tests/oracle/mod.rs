@@ -8,8 +8,10 @@
 
 mod chains;
 mod check;
+mod graphs;
 pub mod input;
 mod interop;
+mod joins;
 mod same_bytes;
 mod state;
 mod streams;
@@ -26,6 +28,8 @@ pub fn trials() -> Vec<Trial> {
         chains::trials(),
         state::trials(),
         interop::trials(),
+        joins::trials(),
+        graphs::trials(),
         same_bytes::trials(),
     ]
     .into_iter()
