@@ -94,7 +94,7 @@ pub use error::RunError;
 pub use metrics::Summary;
 pub use ordered_float::OrderedFloat;
 pub use shared::{Accumulator, Broadcast};
-pub use table::{Change, Table};
+pub use table::{ArrangedTable, Change, InRounds, Iterated, Joinable, Nested, Table};
 pub use tidegate_operators as operators;
 pub use tidegate_operators::keyed::{Departed, Update};
 pub use tidegate_operators::{

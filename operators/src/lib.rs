@@ -42,6 +42,8 @@ mod hash;
 mod heap;
 pub mod index;
 pub mod interop;
+pub mod iterate;
+pub mod join;
 pub mod keyed;
 pub mod local;
 pub mod order;

@@ -9,8 +9,10 @@
 mod batch_joins;
 mod chains;
 mod check;
+mod graphs;
 pub mod input;
 mod interop;
+mod joins;
 mod same_bytes;
 mod state;
 mod streams;
@@ -28,6 +30,8 @@ pub fn trials() -> Vec<Trial> {
         chains::trials(),
         state::trials(),
         interop::trials(),
+        joins::trials(),
+        graphs::trials(),
         same_bytes::trials(),
     ]
     .into_iter()
