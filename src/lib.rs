@@ -87,14 +87,14 @@ pub use tidegate_abomonation as abomonation;
 pub use batch::{BatchId, ChunkStream, Collection, Diff, RowStream, Tick};
 pub use config::{Cluster, Config, Secret, Strategy, Trigger};
 pub use context::Context;
-pub use dstream::{DStream, OperatorOutput, Span};
+pub use dstream::{DStream, OperatorOutput, Span, StateStream};
 pub use engine::{Job, Local, ManualClock, Stopper, run, start};
 pub use error::RunError;
 pub use metrics::Summary;
 pub use ordered_float::OrderedFloat;
 pub use table::{Change, Table};
 pub use tidegate_operators as operators;
-pub use tidegate_operators::keyed::{Departed, Update};
+pub use tidegate_operators::keyed::{Departed, State, StateSpec, Update, Visit};
 pub use tidegate_operators::{
     Aggregate, Count, Max, Mean, Min, Record, Reduce, ReduceInverse, Sum,
 };

@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod interop;
+mod map_with_state;
 mod operator;
 mod output;
 mod pairs;
@@ -20,6 +21,7 @@ use crate::batch::{BatchId, ChunkStream, chunkwise, keyed_tag};
 use crate::config::Strategy;
 use crate::context::{Context, Options};
 
+pub use map_with_state::StateStream;
 pub use operator::OperatorOutput;
 pub use window::Span;
 

@@ -90,6 +90,8 @@ pub enum Mapped<K, S, E> {
     State((K, S), Diff),
 }
 
+type Rows<K, S, I> = Chunks<Mapped<K, S, <I as IntoIterator>::Item>>;
+
 /// Keeps a state per key, and calls `function` for each record with the state of its key, and once
 /// without a value for each key whose state times out.
 ///
@@ -119,6 +121,7 @@ where
 {
     core: Core<K, V, S, I, F>,
     states_wanted: Rc<Cell<bool>>,
+    slide: u64,
     updated: u64,
 }
 
@@ -213,6 +216,15 @@ where
     fn forget_initial(&mut self) {
         if std::mem::take(&mut self.initial_unseen) {
             self.states.retain(|_, _| false);
+        }
+    }
+
+    /// Gives all states, if they are wanted.
+    fn give_states(&self, wanted: bool, output: &mut Output<'_, Rows<K, S, I>>) {
+        if wanted && !self.states.is_empty() {
+            let states = self.states.views();
+            let states = states.map(|(key, state)| Mapped::State((key.clone(), state), 1));
+            output.give(Chunks::loose(states.collect()));
         }
     }
 
@@ -365,7 +377,14 @@ where
     /// worker owns.
     pub fn new(spec: StateSpec<K, S>, function: F) -> Self {
         let states_wanted = Rc::new(Cell::new(true));
-        MapWithState { core: Core::new(spec, function), states_wanted, updated: 0 }
+        MapWithState { core: Core::new(spec, function), states_wanted, slide: 1, updated: 0 }
+    }
+
+    /// For a stream that has a batch only where the tick covers a multiple of `slide`: nothing
+    /// times out in between.
+    pub fn slide(mut self, slide: u64) -> Self {
+        self.slide = slide;
+        self
     }
 
     /// Whether the table of states is given too, for which each state that changes is copied.
@@ -396,6 +415,10 @@ where
         tap: &mut Tap<Self::Saved>,
     ) {
         let (tick, wanted) = (batch.tick_or_panic(), self.states_wanted.get());
+        self.updated = 0;
+        if !tick.covers_multiple_of(self.slide) {
+            return;
+        }
         let (mut emitted, mut states, mut updated) = (Emitted(Vec::new()), Vec::new(), 0);
         self.core.step(tick, order::in_stream_order(input), wanted, |touched| {
             let Touched { key, before, after, is_updated, is_news, emitted: rows } = touched;
@@ -435,16 +458,12 @@ where
     }
 
     fn contents(&mut self, batch: Batch<T>, output: &mut Output<'_, Self::Output>) {
-        if batch.tick_or_panic().id == 0 {
+        if batch.tick_or_panic().id < self.slide {
             // No batch has been: the first one is still to show the initial states.
             return;
         }
         self.core.forget_initial();
-        if self.states_wanted.get() && !self.core.states.is_empty() {
-            let states = self.core.states.views();
-            let states = states.map(|(key, state)| Mapped::State((key.clone(), state), 1));
-            output.give(Chunks::loose(states.collect()));
-        }
+        self.core.give_states(self.states_wanted.get(), output);
     }
 
     fn size(&self) -> StateSize {
@@ -481,6 +500,8 @@ pub struct ReplayMapWithState<K, V, S, I, F> {
     function: F,
     history: Vec<(Tick, Vec<(K, V)>)>,
     size: StateSize,
+    slide: u64,
+    states_wanted: Rc<Cell<bool>>,
     types: std::marker::PhantomData<fn() -> I>,
 }
 
@@ -495,8 +516,27 @@ where
     /// An operator that starts from the initial states of `spec`: those of the keys that this
     /// worker owns.
     pub fn new(spec: StateSpec<K, S>, function: F) -> Self {
-        let (history, size) = (Vec::new(), StateSize::default());
-        ReplayMapWithState { spec, function, history, size, types: std::marker::PhantomData }
+        ReplayMapWithState {
+            spec,
+            function,
+            history: Vec::new(),
+            size: StateSize::default(),
+            slide: 1,
+            states_wanted: Rc::new(Cell::new(true)),
+            types: std::marker::PhantomData,
+        }
+    }
+
+    /// For a stream that has a batch only where the tick covers a multiple of `slide`: nothing
+    /// times out in between.
+    pub fn slide(mut self, slide: u64) -> Self {
+        self.slide = slide;
+        self
+    }
+
+    /// Whether the table of states is given too.
+    pub fn states_wanted(&self) -> Rc<Cell<bool>> {
+        Rc::clone(&self.states_wanted)
     }
 
     fn account(&mut self, rows: &[(K, V)]) {
@@ -529,6 +569,10 @@ where
         tap: &mut Tap<Self::Saved>,
     ) {
         let tick = batch.tick_or_panic();
+        if !tick.covers_multiple_of(self.slide) {
+            self.size.updated = 0;
+            return;
+        }
         let rows = order::in_stream_order(input);
         tap.record(|| (tick, None));
         rows.iter().for_each(|row| tap.record(|| (tick, Some(row.clone()))));
@@ -544,12 +588,7 @@ where
                 }
             });
         }
-        let states = core.states.views();
-        let states: Vec<_> =
-            states.map(|(key, state)| Mapped::State((key.clone(), state), 1)).collect();
-        if !states.is_empty() {
-            output.give(Chunks::loose(states));
-        }
+        core.give_states(self.states_wanted.get(), output);
         emitted.give(tick, output);
     }
 
