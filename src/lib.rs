@@ -56,6 +56,7 @@ pub mod error;
 pub mod kafka;
 pub mod metrics;
 pub mod plan;
+pub mod rate;
 pub mod sink;
 pub mod source;
 mod table;
