@@ -116,7 +116,7 @@ impl RunError {
 }
 
 /// A setting that can't be.
-#[derive(Debug, Error, PartialEq, Eq)]
+#[derive(Debug, Error, PartialEq)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// The batch interval is too short or too long.
@@ -128,6 +128,22 @@ pub enum ConfigError {
         /// The setting.
         setting: &'static str,
     },
+    /// A rate, or a factor of one, that is out of its range.
+    #[error("`{setting}` is {value}: use {least}")]
+    Rate {
+        /// The setting.
+        setting: &'static str,
+        /// What it is.
+        value: f64,
+        /// What it may be.
+        least: &'static str,
+    },
+    /// Rates are limited where batches end by their number of records.
+    #[error(
+        "rate limits need batches that are cut by time: use the trigger `interval` or \
+         `continuous`, or limit the records of a batch"
+    )]
+    RateTrigger,
     /// This process's index is not below the number of processes.
     #[error("process {process} of {processes}: processes are numbered from 0 to {}", .processes - 1)]
     Process {
