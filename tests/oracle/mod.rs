@@ -14,6 +14,7 @@ pub mod input;
 mod interop;
 mod joins;
 mod same_bytes;
+mod skew;
 mod state;
 mod streams;
 mod tables;
@@ -33,6 +34,7 @@ pub fn trials() -> Vec<Trial> {
         joins::trials(),
         graphs::trials(),
         same_bytes::trials(),
+        skew::trials(),
     ]
     .into_iter()
     .flatten()
