@@ -1,8 +1,10 @@
-//! Operators against plain loops: running counts, sliding counts, growing state.
+//! Operators against plain loops: running counts, sliding counts, growing state, joins, iteration.
 
 mod drive;
 mod growth;
+mod joins;
 mod plain;
+mod reachability;
 mod running;
 mod sliding;
 
@@ -27,5 +29,7 @@ pub fn operators(
     running::run(settings, &mut report, progress)?;
     sliding::run(settings, &mut report, progress)?;
     growth::run(settings, &mut report, progress)?;
+    joins::run(settings, &mut report, progress)?;
+    reachability::run(settings, &mut report, progress)?;
     Ok(report)
 }
