@@ -31,6 +31,7 @@
 
 pub mod aggregate;
 pub mod batched;
+pub mod check;
 mod chunk;
 pub mod codec;
 pub mod combine;

@@ -3,8 +3,8 @@
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-use tidegate_operators::join::{self, KeyArrangement, PairArrangement, Side};
-use tidegate_operators::keyed::GroupByKey;
+use tidegate_operators::join::{self, KeyArrangement, PairArrangement};
+use tidegate_operators::keyed::{CoGroup, Side};
 use tidegate_operators::{Chunks, Record, ship};
 use timely::dataflow::operators::Concat;
 
@@ -409,17 +409,9 @@ impl<'s, K: Record, V: Record> ArrangedTable<'s, K, V> {
         let shipped = ship::ship(lefts.concat(rights), ctx.peers(), "by key", move |(key, _)| {
             owners.owner_of_key(key)
         });
-        let groups = ctx.attach_per_batch(operation, shipped, GroupByKey::new());
-        Table::of_contents(ctx, groups, slide).flat_map_values(move |values: Vec<Side<V, W>>| {
-            let (mut lefts, mut rights) = (Vec::new(), Vec::new());
-            for value in values {
-                match value {
-                    Side::Left(value) => lefts.push(value),
-                    Side::Right(value) => rights.push(value),
-                }
-            }
-            anew(&lefts, &rights)
-        })
+        let groups = ctx.attach_per_batch(operation, shipped, CoGroup::new());
+        Table::of_contents(ctx, groups, slide)
+            .flat_map_values(move |(lefts, rights): (Vec<V>, Vec<W>)| anew(&lefts, &rights))
     }
 }
 

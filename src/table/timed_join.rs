@@ -3,7 +3,8 @@
 use std::ops::RangeInclusive;
 
 use differential_dataflow::AsCollection;
-use tidegate_operators::join::{self, AsOf, Side};
+use tidegate_operators::join::{self, AsOf};
+use tidegate_operators::keyed::Side;
 use tidegate_operators::{Record, ship};
 use timely::dataflow::operators::Concat;
 

@@ -6,6 +6,7 @@
 //! strategies, numbers of workers and batches in flight. Can't catch what no program here does, an
 //! error that the plain recomputation makes as well, and whatever goes by the wall clock.
 
+mod batch_joins;
 mod chains;
 mod check;
 mod graphs;
@@ -23,6 +24,7 @@ use libtest_mimic::Trial;
 pub fn trials() -> Vec<Trial> {
     [
         streams::trials(),
+        batch_joins::trials(),
         windows::trials(),
         tables::trials(),
         chains::trials(),

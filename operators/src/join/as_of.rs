@@ -2,20 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
 use crate::batched::{Batch, BatchOperator, Differences, Output, StateSize, Tap};
 use crate::differences::Change;
+use crate::keyed::Side;
 use crate::{Chunks, Diff, Epoch, Record, heap_bytes};
-
-/// A value of one side of a join or of the other.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Side<V, W> {
-    /// The side that is joined.
-    Left(V),
-    /// The side that it is joined with.
-    Right(W),
-}
 
 /// A value at a time, in any unit.
 type Timed<V> = (i64, V);
@@ -27,7 +17,8 @@ type Timed<V> = (i64, V);
 /// left costs `O(log n)`; one on the right, the rows on the left up to the next one on the right.
 ///
 /// ```
-/// use tidegate_operators::join::{AsOf, Side};
+/// use tidegate_operators::join::AsOf;
+/// use tidegate_operators::keyed::Side;
 /// use tidegate_operators::local::Local;
 ///
 /// // Where was each ship when it called?

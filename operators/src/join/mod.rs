@@ -35,6 +35,6 @@ mod reduce;
 pub use arrange::{
     KeyArrangement, PairArrangement, arranged_sizes, brought, by_key, by_row, consolidated,
 };
-pub use as_of::{AsOf, Side};
+pub use as_of::AsOf;
 pub use matching::{anti, inner, semi};
 pub use reduce::{distinct, reduce};
