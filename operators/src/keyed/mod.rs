@@ -13,7 +13,7 @@ mod group;
 mod map_with_state;
 mod multisets;
 #[cfg(test)]
-mod oracle;
+pub(crate) mod oracle;
 mod recency;
 mod slide;
 mod slide_merge;
