@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use libtest_mimic::Trial;
 use tidegate::error::{BuildError, ConfigError, SinkError, SourceError};
+use tidegate::rate::{Pid, RateControl};
 use tidegate::sink::{Null, Sink, TextFiles, Writer};
 use tidegate::source::{Attempt, Opening, Partition, Queue, Reader, Source};
 use tidegate::{
     Config, Context, DStream, Departed, Local, Max, Record, Reduce, RunError, Span, Strategy,
+    Trigger,
 };
 
 use crate::support::trials;
@@ -218,6 +220,7 @@ fn a_sink_that_can_t_be_opened_is_an_error_before_the_start() {
 }
 
 fn settings_that_contradict_themselves_are_refused() {
+    let pid = |pid| RateControl::new().backpressure(pid);
     let refused = |config: Config| match tidegate::run(config, |_| panic!("it is not built")) {
         Err(RunError::Config(error)) => error,
         other => panic!("{other:?}"),
@@ -229,6 +232,10 @@ fn settings_that_contradict_themselves_are_refused() {
         ("queue_bytes_max", config().queue_bytes_max(0)),
         ("records_per_partition_max", config().records_per_partition_max(0)),
         ("first_batch_records_max", config().first_batch_records_max(0)),
+        ("rate_min", config().rate_control(pid(Pid { rate_min: 0.0, ..Pid::default() }))),
+        ("integral", config().rate_control(pid(Pid { integral: f64::NAN, ..Pid::default() }))),
+        ("initial_rate", config().rate_control(pid(Pid::default()).initial_rate(-1.0))),
+        ("cut by time", config().trigger(Trigger::AvailableNow).rate_control(pid(Pid::default()))),
         ("stall_timeout", config().stall_timeout(Duration::ZERO)),
         ("trigger count", config().trigger(tidegate::Trigger::Count { records: 0 })),
     ] {
