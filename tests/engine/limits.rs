@@ -195,7 +195,7 @@ fn a_rate_is_dealt_out_by_how_far_partitions_are_behind() {
         assert_eq!(sizes(), [70, 20], "210 and 60 are left");
         rows.push_to(1, 0..200);
         assert_eq!(sizes(), [70, 20], "140 and 40 were left");
-        assert_eq!(sizes(), [22, 67], "70 and 220 are left: shares are rounded down");
+        assert_eq!(sizes(), [21, 68], "70 and 220 are left: shares are rounded down");
         local.stop().expect("the job ends well");
     }
 }

@@ -220,7 +220,6 @@ fn a_sink_that_can_t_be_opened_is_an_error_before_the_start() {
 }
 
 fn settings_that_contradict_themselves_are_refused() {
-    let pid = |pid| RateControl::new().backpressure(pid);
     let refused = |config: Config| match tidegate::run(config, |_| panic!("it is not built")) {
         Err(RunError::Config(error)) => error,
         other => panic!("{other:?}"),
@@ -232,15 +231,23 @@ fn settings_that_contradict_themselves_are_refused() {
         ("queue_bytes_max", config().queue_bytes_max(0)),
         ("records_per_partition_max", config().records_per_partition_max(0)),
         ("first_batch_records_max", config().first_batch_records_max(0)),
-        ("rate_min", config().rate_control(pid(Pid { rate_min: 0.0, ..Pid::default() }))),
-        ("integral", config().rate_control(pid(Pid { integral: f64::NAN, ..Pid::default() }))),
-        ("initial_rate", config().rate_control(pid(Pid::default()).initial_rate(-1.0))),
-        ("cut by time", config().trigger(Trigger::AvailableNow).rate_control(pid(Pid::default()))),
         ("stall_timeout", config().stall_timeout(Duration::ZERO)),
-        ("trigger count", config().trigger(tidegate::Trigger::Count { records: 0 })),
+        ("trigger count", config().trigger(Trigger::Count { records: 0 })),
     ] {
         assert_eq!(refused(config), ConfigError::Zero { setting });
     }
+    for (setting, pid, initial_rate) in [
+        ("rate_min", Pid { rate_min: 0.0, ..Pid::default() }, 1.0),
+        ("integral", Pid { integral: f64::NAN, ..Pid::default() }, 1.0),
+        ("initial_rate", Pid::default(), -1.0),
+    ] {
+        let control = RateControl::new().backpressure(pid).initial_rate(initial_rate);
+        let error = refused(config().rate_control(control));
+        assert!(matches!(error, ConfigError::Rate { setting: found, .. } if found == setting));
+    }
+    let control = RateControl::new().max_rate_per_partition(10.0);
+    let counted = config().trigger(Trigger::AvailableNow).rate_control(control);
+    assert_eq!(refused(counted), ConfigError::RateTrigger);
     let short = Duration::from_micros(900);
     assert_eq!(refused(config().interval(short)), ConfigError::Interval(short));
 }
