@@ -208,6 +208,17 @@ pub enum BuildError {
         /// How often the second has.
         right: u64,
     },
+    /// A window of no records, or one that does not move.
+    #[error("a window of {length} records that slides by {slide}: use 1 or more for both")]
+    CountWindow {
+        /// The length, in records of a key.
+        length: usize,
+        /// The slide, in records of a key.
+        slide: u64,
+    },
+    /// A stream can't have no partition.
+    #[error("`repartition(0)`: use 1 partition or more")]
+    NoPartitions,
     /// An option that the chosen strategy does not have.
     #[error("{what} needs the hash index: remove `strategy({strategy})` from this operator")]
     Strategy {

@@ -57,6 +57,7 @@ pub mod kafka;
 pub mod metrics;
 pub mod plan;
 pub mod rate;
+mod shared;
 pub mod sink;
 pub mod source;
 mod table;
@@ -93,7 +94,8 @@ pub use engine::{Job, Local, ManualClock, Stopper, run, start};
 pub use error::RunError;
 pub use metrics::Summary;
 pub use ordered_float::OrderedFloat;
-pub use table::{Change, Table};
+pub use shared::{Accumulator, Broadcast};
+pub use table::{ArrangedTable, Change, InRounds, Iterated, Joinable, Nested, Table};
 pub use tidegate_operators as operators;
 pub use tidegate_operators::keyed::{Departed, State, StateSpec, Update, Visit};
 pub use tidegate_operators::{

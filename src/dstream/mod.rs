@@ -1,13 +1,18 @@
 //! Streams of batches: the user's API, by topic.
 
 mod aggregate;
+mod enrich;
 mod interop;
+mod join;
 mod map_with_state;
 mod operator;
 mod output;
 mod pairs;
+mod partitions;
+mod shared;
 mod state;
 mod stateless;
+mod transform;
 mod window;
 
 use std::collections::BTreeMap;

@@ -9,8 +9,8 @@ use tidegate::operators::combine::{Pairs, Signed, Whole, combine};
 use tidegate::operators::contents::{Snapshots, WindowRows};
 use tidegate::operators::differences::{Consolidate, by_batch};
 use tidegate::operators::keyed::{
-    Accumulate, Departed, MapWithState, Mapped, Multisets, ReplayMapWithState, ReplayState, Slide,
-    SlideMerge, SlideRows, State, StateSpec, Update, UpdateState, Visit,
+    Accumulate, CountWindow, Departed, Enrich, MapWithState, Mapped, Multisets, ReplayMapWithState,
+    ReplayState, Side, Slide, SlideMerge, SlideRows, State, StateSpec, Update, UpdateState, Visit,
 };
 use tidegate::operators::{Chunks, Count, Diff, Max, Mean, Peers, Sum, Tick, WindowRule, ship};
 use timely::container::NoopBuilder;
@@ -31,6 +31,8 @@ pub fn trials() -> Vec<Trial> {
         a_window_of_partial_results_goes_on,
         a_window_of_rows_goes_on_and_rebuilds_what_follows,
         a_window_s_contents_go_on,
+        windows_of_so_many_records_go_on,
+        a_table_beside_a_stream_goes_on,
         states_of_one_s_own_go_on,
         replayed_states_go_on,
         mapped_states_go_on_and_time_out,
@@ -291,6 +293,48 @@ fn show_tagged<'s>(rows: RowStream<'s>) -> StreamVec<'s, u64, Shown> {
 fn a_window_s_contents_go_on() {
     rules().for_each(|(number, rule)| goes_on(950 + number, Contents { rule: Some(rule) }));
     goes_on(955, Contents { rule: None });
+}
+
+restorable! {
+    Counted {}: CountWindow<String, i64>, accumulates false,
+    operator(self, peers) CountWindow::new(3, 2),
+    input(rows, peers) by_key(rows, peers),
+    owner(saved, peers) Some(peers.owner_of_key(&saved.0)),
+    shown(self, output, ticks) show_chunks(output),
+}
+
+fn windows_of_so_many_records_go_on() {
+    goes_on(957, Counted {});
+}
+
+restorable! {
+    // Every third value is a record, the others are rows of the table that go again as others come.
+    Beside {}: Enrich<String, i64, i64>, accumulates false,
+    operator(self, peers) Enrich::new(),
+    input(rows, peers) {
+        let sides = rows.unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Sides", |_, _| {
+            |input, output| {
+                input.for_each(|time, chunks| {
+                    let mut sides = std::mem::take(chunks).flat_map(|(key, value): Row| {
+                        let sides = match value.rem_euclid(3) {
+                            0 => vec![Side::Left(value)],
+                            rest => vec![Side::Right((rest, 2)), Side::Right((3 - rest, -1))],
+                        };
+                        sides.into_iter().map(move |side| (key.clone(), side)).collect::<Vec<_>>()
+                    });
+                    output.session_with_builder(&time).give_container(&mut sides);
+                });
+            }
+        });
+        let owners = peers.clone();
+        ship::ship(sides, peers, "by key", move |(key, _)| owners.owner_of_key(key))
+    },
+    owner(saved, peers) Some(peers.owner_of_key(&saved.0)),
+    shown(self, output, ticks) show_chunks(output),
+}
+
+fn a_table_beside_a_stream_goes_on() {
+    goes_on(958, Beside {});
 }
 
 type Step = fn(Update<'_, String, i64>, Option<String>) -> Option<String>;

@@ -4,7 +4,10 @@
 
 mod accumulate;
 mod arranged;
+mod cogroup;
+mod count_window;
 mod distinct;
+mod enrich;
 mod fold;
 mod group;
 mod map_with_state;
@@ -22,7 +25,10 @@ mod upsert;
 
 pub use accumulate::{Accumulate, Departed};
 pub use arranged::{Summed, accumulate_arranged, reduce_arranged};
+pub use cogroup::{CoGroup, Side};
+pub use count_window::CountWindow;
 pub use distinct::Distinct;
+pub use enrich::Enrich;
 pub use fold::{FoldByKey, FoldInOrder, FoldTotal};
 pub use group::GroupByKey;
 pub use map_with_state::{MapWithState, Mapped, ReplayMapWithState, StateSpec, Visit};
