@@ -2,6 +2,7 @@
 
 mod listeners;
 mod per_batch;
+mod rate;
 mod running;
 mod state;
 mod windows;
@@ -27,7 +28,8 @@ pub fn find(case: &Case) -> Result<Program, String> {
             return Err(what.into());
         }
     }
-    let families = [per_batch::find, windows::find, state::find, running::find, listeners::find];
+    let families =
+        [per_batch::find, windows::find, state::find, running::find, listeners::find, rate::find];
     let found = families.into_iter().find_map(|find| find(case));
     found.unwrap_or_else(|| Err(case.op.clone()))
 }
