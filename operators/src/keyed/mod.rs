@@ -9,7 +9,7 @@ mod fold;
 mod group;
 mod multisets;
 #[cfg(test)]
-mod oracle;
+pub(crate) mod oracle;
 mod slide;
 mod slide_merge;
 mod slide_rows;
