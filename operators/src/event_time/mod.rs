@@ -28,7 +28,7 @@ pub use policy::{CombineWatermarks, WatermarkPolicy};
 pub use session::SessionAggregate;
 pub use stats::EventTimeStats;
 pub use time_window::{TimeWindow, TimeWindows, WindowKey};
-pub use watermark::{Reading, Watermarks, watermarks};
+pub use watermark::{Reading, Watermarks};
 pub use window_aggregate::WindowAggregate;
 
 /// Milliseconds as the microseconds that event times are in; the ends of the range stay ends.

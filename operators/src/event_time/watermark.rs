@@ -13,9 +13,9 @@ use timely::dataflow::operators::Operator;
 use timely::dataflow::operators::vec::Broadcast;
 use timely::dataflow::{Stream, StreamVec};
 
-use crate::batched::{Attached, Attachment, Batch, BatchOperator, Output, StateSize, Tap, attach};
+use crate::batched::{Batch, BatchOperator, Output, StateSize, Tap};
 use crate::event_time::EventTimeStats;
-use crate::{Chunks, Epoch, Peers};
+use crate::{Chunks, Epoch};
 
 /// The watermark of a batch, and what the batch itself brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -106,15 +106,12 @@ impl<T: Epoch> BatchOperator<T> for Watermarks {
     }
 }
 
-/// Builds the watermark of a stream of rows with their event times in microseconds; what is read
-/// comes out on the owner alone. `owner` is the worker that keeps it.
-pub fn watermarks<'s, T: Epoch, D: Clone + 'static>(
+/// The event times of each batch's rows, which are in microseconds, on the worker that keeps the
+/// watermark.
+pub fn stats_at<'s, T: Epoch, D: Clone + 'static>(
     rows: Stream<'s, T, Chunks<(i64, D)>>,
-    peers: &Peers,
     owner: usize,
-    delay_ms: i64,
-    attachment: Attachment<'s, T, (i64, i64)>,
-) -> Attached<'s, T, Vec<Reading>, (i64, i64)> {
+) -> StreamVec<'s, T, EventTimeStats> {
     let stats = rows.unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Event times", |_, _| {
         |input, output| {
             input.for_each(|time, chunks| {
@@ -135,14 +132,13 @@ pub fn watermarks<'s, T: Epoch, D: Clone + 'static>(
     });
     // Timely's own exchange moves whole messages to one worker; no rows of the user's are in them.
     let exchange = Exchange::new(move |_: &EventTimeStats| owner as u64);
-    let stats = stats.unary::<NoopBuilder<_>, _, _, _>(exchange, "To the owner", |_, _| {
+    stats.unary::<NoopBuilder<_>, _, _, _>(exchange, "To the owner", |_, _| {
         |input, output| {
             input.for_each(|time, stats| {
                 output.session_with_builder(&time).give_container(&mut std::mem::take(stats));
             });
         }
-    });
-    attach(stats, Watermarks::new(delay_ms, peers.index() == owner), attachment)
+    })
 }
 
 /// What is read of a watermark, on every worker.
