@@ -8,6 +8,7 @@
 
 mod chains;
 mod check;
+mod event_time;
 pub mod input;
 mod interop;
 mod same_bytes;
@@ -25,6 +26,7 @@ pub fn trials() -> Vec<Trial> {
         tables::trials(),
         chains::trials(),
         state::trials(),
+        event_time::trials(),
         interop::trials(),
         same_bytes::trials(),
     ]
