@@ -227,6 +227,21 @@ pub enum BuildError {
         /// The strategy chosen.
         strategy: &'static str,
     },
+    /// A watermark that would run ahead of event time.
+    #[error("a watermark delay of {delay_ms} ms: it should not be negative")]
+    NegativeDelay {
+        /// The delay given.
+        delay_ms: i64,
+    },
+    /// An operation that has to know when its state expires.
+    #[error("`{operation}` is not supported without watermark: use `with_watermark` before it")]
+    NoWatermark {
+        /// The operation.
+        operation: &'static str,
+    },
+    /// Late rows are wanted, but the policy for them is another.
+    #[error("`late_rows` of windows that do not give them: use `late(Late::SideOutput)`")]
+    NoSideOutput,
     /// Two stateful operators with one name.
     #[error("two operators are named `{uid}`: state is found again by name, so names must differ")]
     DuplicateUid {

@@ -38,6 +38,7 @@ pub mod combine;
 pub mod contents;
 pub mod differences;
 mod epoch;
+pub mod event_time;
 mod hash;
 mod heap;
 pub mod index;

@@ -129,6 +129,11 @@ impl<'s, K: Record, V: Record> Table<'s, (K, V)> {
 }
 
 impl<'s, D: Record> Table<'s, D> {
+    /// The same table, when a difference of a batch may cancel another.
+    pub(crate) fn unconsolidated(self) -> Self {
+        Table { consolidated: false, ..self }
+    }
+
     /// A table of any collection.
     pub(crate) fn of_collection(ctx: Context<'s>, rows: Collection<'s, D>, slide: u64) -> Self {
         Table {

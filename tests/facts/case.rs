@@ -168,7 +168,7 @@ fn batches_in(input: &Value) -> Vec<Vec<Datum>> {
 }
 
 /// Deals a batch to the partitions in contiguous parts, as Spark's `parallelize` does.
-fn push(queue: &Queue<Datum>, partitions: u32, batch: Vec<Datum>) {
+pub fn push(queue: &Queue<Datum>, partitions: u32, batch: Vec<Datum>) {
     let total = batch.len();
     let mut rows = batch.into_iter();
     for partition in 0..partitions as usize {

@@ -9,6 +9,7 @@
 mod batch_joins;
 mod chains;
 mod check;
+mod event_time;
 mod graphs;
 pub mod input;
 mod interop;
@@ -30,6 +31,7 @@ pub fn trials() -> Vec<Trial> {
         tables::trials(),
         chains::trials(),
         state::trials(),
+        event_time::trials(),
         interop::trials(),
         joins::trials(),
         graphs::trials(),

@@ -1,5 +1,7 @@
 //! The program for each operation, by family, as far as Tidegate has it.
 
+mod dedup;
+mod event_time;
 mod listeners;
 mod per_batch;
 mod rate;
@@ -20,12 +22,20 @@ pub fn find(case: &Case) -> Result<Program, String> {
     for (param, what) in [
         ("restart_after_batches", "restart from a checkpoint"),
         ("inject", "restart from a checkpoint"),
-        ("watermark_delay_s", "watermarks"),
         ("killed_during_batch", "restart from a checkpoint"),
-        ("expect_error", "what is rejected"),
     ] {
-        if case.has(param) && case.op != "slice" {
+        if case.has(param) {
             return Err(what.into());
+        }
+    }
+    let by_time = [event_time::find, dedup::find].into_iter().find_map(|find| find(case));
+    if let Some(found) = by_time {
+        return found;
+    }
+    for (param, what) in [("watermark_delay_s", "watermarks"), ("expect_error", "what is rejected")]
+    {
+        if case.has(param) && case.op != "slice" {
+            return Err(format!("{what}: {}", case.op));
         }
     }
     let families =

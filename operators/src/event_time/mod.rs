@@ -1,0 +1,44 @@
+//! Event time: what is computed by the times that records carry, not by when they arrive.
+//!
+//! A [`watermark`](mod@watermark) says up to which event time everything is taken to have come. It
+//! is made of the maxima of the batches before, on one worker, and sent to all at the time of the
+//! batch in which it holds; an operator that acts on it takes it as data ([`Paced`]) and so closes
+//! a batch only when that batch's own watermark is there. That is why the result depends neither on
+//! the number of workers nor on how many batches are in flight.
+//!
+//! Event times of rows are microseconds, so that a closed window can be given the last instant that
+//! lies in it (its end less one microsecond); windows and watermarks are milliseconds.
+
+mod dedup;
+mod emitted;
+mod late;
+mod paced;
+mod policy;
+mod session;
+mod stats;
+mod time_window;
+pub mod watermark;
+mod window_aggregate;
+
+pub use dedup::{Dedup, Expiry};
+pub use emitted::{Emitted, SavedWindow};
+pub use late::{Late, Sift};
+pub use paced::{Paced, Watermark, pace};
+pub use policy::{CombineWatermarks, WatermarkPolicy};
+pub use session::SessionAggregate;
+pub use stats::EventTimeStats;
+pub use time_window::{TimeWindow, TimeWindows, WindowKey};
+pub use watermark::{Reading, Watermarks};
+pub use window_aggregate::WindowAggregate;
+
+/// Milliseconds as the microseconds that event times are in; the ends of the range stay ends.
+///
+/// ```
+/// use tidegate_operators::event_time::micros;
+///
+/// assert_eq!(micros(5), 5_000);
+/// assert_eq!(micros(i64::MIN), i64::MIN);
+/// ```
+pub fn micros(ms: i64) -> i64 {
+    ms.saturating_mul(1000)
+}

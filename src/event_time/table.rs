@@ -1,0 +1,217 @@
+//! Tables by window of event time, and how they leave.
+
+use tidegate_operators::event_time::{Emitted, TimeWindow, micros};
+use tidegate_operators::{Diff, Record, Sum, differences};
+
+use super::{Clock, EventStream};
+use crate::batch::{ChunkStream, chunkwise};
+use crate::context::Context;
+use crate::dstream::{DStream, RowOrder};
+use crate::table::{Change, Table};
+
+/// A table by window of event time. What is kept of a window goes when the watermark closes it.
+///
+/// It leaves as [`changes`](EventTable::changes), Spark's update mode; as
+/// [`finals`](EventTable::finals), its append mode; or as the windows that are open
+/// ([`snapshots`](EventTable::snapshots), [`open`](EventTable::open)). Without a watermark every
+/// window stays open, and the snapshots are Spark's complete mode.
+pub struct EventTable<'s, K, V> {
+    ctx: Context<'s>,
+    emitted: ChunkStream<'s, Emitted<(K, V)>>,
+    clock: Option<Clock<'s>>,
+    window_of: fn(&(K, V)) -> TimeWindow,
+    slide: u64,
+}
+
+impl<K: Clone + 'static, V: Clone + 'static> Clone for EventTable<'_, K, V> {
+    fn clone(&self) -> Self {
+        EventTable { emitted: self.emitted.clone(), clock: self.clock.clone(), ..*self }
+    }
+}
+
+impl<'s, K: Record, V: Record> EventTable<'s, K, V> {
+    pub(super) fn new<D>(
+        events: &EventStream<'s, D>,
+        emitted: ChunkStream<'s, Emitted<(K, V)>>,
+        window_of: fn(&(K, V)) -> TimeWindow,
+    ) -> Self {
+        let (ctx, slide) = (events.rows.ctx, events.rows.slide);
+        EventTable { ctx, emitted, clock: events.clock.clone(), window_of, slide }
+    }
+
+    /// Some of what happened to rows, as a table.
+    fn table_of(
+        self,
+        name: &str,
+        mut logic: impl FnMut(Emitted<(K, V)>) -> Option<((K, V), Diff)> + 'static,
+    ) -> Table<'s, (K, V)> {
+        let rows = chunkwise(self.emitted, name, move |chunks| chunks.flat_map(&mut logic));
+        Table::keyed(self.ctx, differences::timed(rows).inner, self.slide)
+    }
+
+    fn stream_of<E>(
+        &self,
+        chunks: ChunkStream<'s, E>,
+        order: impl FnOnce() -> crate::dstream::Order<E>,
+    ) -> DStream<'s, E> {
+        DStream {
+            ctx: self.ctx,
+            chunks,
+            order: order(),
+            lanes: 1,
+            slide: self.slide,
+            options: Default::default(),
+        }
+    }
+
+    /// The rows that went and came in each batch; that a window closes is no change. Rows that
+    /// came are Spark's update mode.
+    ///
+    /// ```
+    /// # use tidegate::doc::batches;
+    /// use tidegate::TimeWindows;
+    ///
+    /// let changes = batches(vec![vec!["1"], vec!["2"], vec!["9"], vec![]], |words| {
+    ///     let events = words.with_watermark(|word| word.parse().unwrap_or(0), 0);
+    ///     let changes = events.window(TimeWindows::tumbling(5)).count().changes();
+    ///     changes.map(|change| (change.row.0.end_ms, change.row.1, change.diff as i64))
+    /// });
+    /// let second = vec![(5, 1, -1), (5, 2, 1)];
+    /// assert_eq!(changes, [vec![(5, 1, 1)], second, vec![(10, 1, 1)], vec![]]);
+    /// ```
+    pub fn changes(self) -> DStream<'s, Change<(K, V)>> {
+        let changes = self.table_of("Window changes", |event| match event {
+            Emitted::Open(row, diff) | Emitted::Revised(row, diff) => Some((row, diff)),
+            Emitted::Closed(_) | Emitted::Late(_) => None,
+        });
+        changes.changes()
+    }
+
+    /// The windows that are open, as a table: a window that closes goes from it.
+    ///
+    /// ```
+    /// # use tidegate::doc::batches;
+    /// use tidegate::TimeWindows;
+    ///
+    /// let open = batches(vec![vec!["1"], vec!["9"], vec![]], |words| {
+    ///     let events = words.with_watermark(|word| word.parse().unwrap_or(0), 0);
+    ///     let open = events.window(TimeWindows::tumbling(5)).count().open();
+    ///     open.map(|(window, _)| window.end_ms).snapshots()
+    /// });
+    /// assert_eq!(open, [vec![5], vec![5, 10], vec![10]]);
+    /// ```
+    pub fn open(self) -> Table<'s, (K, V)> {
+        let open = self.table_of("Open windows", |event| match event {
+            Emitted::Open(row, diff) => Some((row, diff)),
+            Emitted::Closed(row) => Some((row, -1)),
+            Emitted::Revised(..) | Emitted::Late(_) => None,
+        });
+        open.unconsolidated()
+    }
+
+    /// All rows of the windows that are open, in each batch.
+    pub fn snapshots(self) -> DStream<'s, (K, V)> {
+        self.open().snapshots()
+    }
+
+    /// The rows of the windows that close, when they close: Spark's append mode. With
+    /// [`Late::Correct`](crate::Late::Correct) a row that is corrected is given again.
+    ///
+    /// ```
+    /// # use tidegate::doc::batches;
+    /// use tidegate::TimeWindows;
+    ///
+    /// let closed = batches(vec![vec!["1", "2"], vec!["9"], vec!["3"]], |words| {
+    ///     let events = words.with_watermark(|word| word.parse().unwrap_or(0), 0);
+    ///     let counts = events.window(TimeWindows::tumbling(5)).count();
+    ///     counts.finals().map(|(window, count)| (window.end_ms, count))
+    /// });
+    /// assert_eq!(closed, [vec![], vec![], vec![(5, 2)]]);
+    /// ```
+    pub fn finals(self) -> DStream<'s, (K, V)> {
+        let rows = chunkwise(self.emitted.clone(), "Finals", |chunks| {
+            chunks.flat_map(|event| match event {
+                Emitted::Closed(row) | Emitted::Revised(row, 1) => Some(row),
+                _ => None,
+            })
+        });
+        self.stream_of(rows, || crate::dstream::Order::Rows(RowOrder::by_key()))
+    }
+
+    /// The rows of closed windows as they come, and, with
+    /// [`Late::Correct`](crate::Late::Correct), as they are taken back and given anew.
+    ///
+    /// ```
+    /// # use tidegate::doc::batches;
+    /// use tidegate::{Late, TimeWindows};
+    ///
+    /// let given = batches(vec![vec!["3"], vec!["9"], vec![], vec!["4"]], |words| {
+    ///     let events = words.with_watermark(|word| word.parse().unwrap_or(0), 0);
+    ///     let windows = events.window(TimeWindows::tumbling(5));
+    ///     let counts = windows.late(Late::Correct { keep_ms: 60 }).count();
+    ///     counts.revisions().map(|change| (change.row.1, change.diff as i64))
+    /// });
+    /// assert_eq!(given[2..], [vec![(1, 1)], vec![(1, -1), (2, 1)]]);
+    /// ```
+    pub fn revisions(self) -> DStream<'s, Change<(K, V)>> {
+        let closed = self.table_of("Closed windows", |event| match event {
+            Emitted::Closed(row) => Some((row, 1)),
+            Emitted::Revised(row, diff) => Some((row, diff)),
+            Emitted::Open(..) | Emitted::Late(_) => None,
+        });
+        closed.unconsolidated().changes()
+    }
+
+    /// The rows of the windows that close, as a stream with event times and the same watermark:
+    /// each row at the last microsecond of its window. They are not late in the batch in which
+    /// they are given, so that windows can follow windows. Corrections are not in it.
+    ///
+    /// ```
+    /// # use tidegate::doc::batches;
+    /// use tidegate::TimeWindows;
+    ///
+    /// let closed = batches(vec![vec!["1", "6", "8"], vec!["10"], vec![]], |words| {
+    ///     let events = words.with_watermark(|word| word.parse().unwrap_or(0), 0);
+    ///     let counts = events.window(TimeWindows::tumbling(5)).count().closed();
+    ///     let windows = counts.window(TimeWindows::tumbling(10)).count();
+    ///     windows.finals().map(|(window, windows)| (window.end_ms, windows))
+    /// });
+    /// assert_eq!(closed, [vec![], vec![], vec![(10, 2)]]);
+    /// ```
+    pub fn closed(self) -> EventStream<'s, (K, V)> {
+        let window_of = self.window_of;
+        let clock = self.clock.clone().map(|clock| Clock { follows: true, ..clock });
+        let rows = chunkwise(self.emitted.clone(), "Closed", |chunks| {
+            chunks.flat_map(|event| match event {
+                Emitted::Closed(row) => Some(row),
+                _ => None,
+            })
+        });
+        let rows = self.stream_of(rows, || crate::dstream::Order::Rows(RowOrder::by_key()));
+        let rows = rows.map(move |row| (micros(window_of(&row).end_ms).saturating_sub(1), row));
+        EventStream::new(rows, clock)
+    }
+
+    /// How many records of each batch came too late; in sliding windows a record counts once for
+    /// each window that it missed.
+    ///
+    /// ```
+    /// # use tidegate::doc::batches;
+    /// use tidegate::TimeWindows;
+    ///
+    /// let late = batches(vec![vec!["9"], vec!["1", "2", "8"]], |words| {
+    ///     let events = words.with_watermark(|word| word.parse().unwrap_or(0), 0);
+    ///     events.window(TimeWindows::tumbling(5)).count().late_count()
+    /// });
+    /// assert_eq!(late, [[0], [2]]);
+    /// ```
+    pub fn late_count(self) -> DStream<'s, i64> {
+        let counts = chunkwise(self.emitted.clone(), "Late", |chunks| {
+            chunks.flat_map(|event| match event {
+                Emitted::Late(records) => Some(records),
+                _ => None,
+            })
+        });
+        self.stream_of(counts, || crate::dstream::Order::Tags).total(Sum, Some(0))
+    }
+}
