@@ -10,6 +10,7 @@ use crate::engine::ManualClock;
 use crate::error::ConfigError;
 use crate::metrics::Listener;
 use crate::plan::PlanLog;
+use crate::rate::RateControl;
 
 /// When batches are cut.
 #[derive(Clone, Debug)]
@@ -131,6 +132,8 @@ pub struct Config {
     /// The same for the first batch alone: a job that was away does not begin with all that has
     /// piled up.
     pub first_batch_records_max: Option<u64>,
+    /// How fast sources are read.
+    pub rate_control: RateControl,
     /// How many bytes of records a source may hold ready per worker before it is paused.
     pub queue_bytes_max: usize,
     /// How stateful operators keep their state, unless told otherwise one by one.
@@ -169,6 +172,7 @@ impl Config {
             in_flight_max: 2,
             records_per_partition_max: None,
             first_batch_records_max: None,
+            rate_control: RateControl::new(),
             queue_bytes_max: 64 << 20,
             strategy: Strategy::default(),
             batch_time_origin_ms: None,
@@ -221,6 +225,12 @@ impl Config {
     /// Sets how many records of a source partition the first batch takes at most.
     pub fn first_batch_records_max(mut self, records: u64) -> Self {
         self.first_batch_records_max = Some(records);
+        self
+    }
+
+    /// Sets how fast sources are read.
+    pub fn rate_control(mut self, control: RateControl) -> Self {
+        self.rate_control = control;
         self
     }
 
@@ -361,6 +371,10 @@ impl Config {
         }
         if matches!(self.trigger, Trigger::Count { records: 0 }) {
             return zero("trigger count");
+        }
+        self.rate_control.check()?;
+        if self.rate_control.is_active() && self.fills_batches() {
+            return Err(ConfigError::RateTrigger);
         }
         if let Some(cluster) = &self.cluster {
             let processes = cluster.addresses.len();

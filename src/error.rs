@@ -116,7 +116,7 @@ impl RunError {
 }
 
 /// A setting that can't be.
-#[derive(Debug, Error, PartialEq, Eq)]
+#[derive(Debug, Error, PartialEq)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// The batch interval is too short or too long.
@@ -128,6 +128,22 @@ pub enum ConfigError {
         /// The setting.
         setting: &'static str,
     },
+    /// A rate, or a factor of one, that is out of its range.
+    #[error("`{setting}` is {value}: use {least}")]
+    Rate {
+        /// The setting.
+        setting: &'static str,
+        /// What it is.
+        value: f64,
+        /// What it may be.
+        least: &'static str,
+    },
+    /// Rates are limited where batches end by their number of records.
+    #[error(
+        "rate limits need batches that are cut by time: use the trigger `interval` or \
+         `continuous`, or limit the records of a batch"
+    )]
+    RateTrigger,
     /// This process's index is not below the number of processes.
     #[error("process {process} of {processes}: processes are numbered from 0 to {}", .processes - 1)]
     Process {
@@ -192,6 +208,17 @@ pub enum BuildError {
         /// How often the second has.
         right: u64,
     },
+    /// A window of no records, or one that does not move.
+    #[error("a window of {length} records that slides by {slide}: use 1 or more for both")]
+    CountWindow {
+        /// The length, in records of a key.
+        length: usize,
+        /// The slide, in records of a key.
+        slide: u64,
+    },
+    /// A stream can't have no partition.
+    #[error("`repartition(0)`: use 1 partition or more")]
+    NoPartitions,
     /// An option that the chosen strategy does not have.
     #[error("{what} needs the hash index: remove `strategy({strategy})` from this operator")]
     Strategy {

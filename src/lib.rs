@@ -57,6 +57,8 @@ mod event_time;
 pub mod kafka;
 pub mod metrics;
 pub mod plan;
+pub mod rate;
+mod shared;
 pub mod sink;
 pub mod source;
 mod table;
@@ -88,18 +90,19 @@ pub use tidegate_abomonation as abomonation;
 pub use batch::{BatchId, ChunkStream, Collection, Diff, RowStream, Tick};
 pub use config::{Cluster, Config, Secret, Strategy, Trigger};
 pub use context::Context;
-pub use dstream::{DStream, OperatorOutput, Span};
+pub use dstream::{DStream, OperatorOutput, Span, StateStream};
 pub use engine::{Job, Local, ManualClock, Stopper, run, start};
 pub use error::RunError;
 pub use event_time::{EventSessions, EventStream, EventTable, EventWindowed};
 pub use metrics::Summary;
 pub use ordered_float::OrderedFloat;
-pub use table::{Change, Table};
+pub use shared::{Accumulator, Broadcast};
+pub use table::{ArrangedTable, Change, InRounds, Iterated, Joinable, Nested, Table};
 pub use tidegate_operators as operators;
 pub use tidegate_operators::event_time::{
     EventTimeStats, Late, Reading, TimeWindow, TimeWindows, WatermarkPolicy,
 };
-pub use tidegate_operators::keyed::{Departed, Update};
+pub use tidegate_operators::keyed::{Departed, State, StateSpec, Update, Visit};
 pub use tidegate_operators::{
     Aggregate, Count, Max, Mean, Min, Record, Reduce, ReduceInverse, Sum,
 };

@@ -58,10 +58,7 @@
 //!             if before.is_some_and(|before| before >= level) {
 //!                 continue;
 //!             }
-//!             if let Some(before) = before {
-//!                 differences.push((key.clone(), before), -1);
-//!             }
-//!             differences.push((key.clone(), level), 1);
+//!             differences.replace(&key, before, Some(level));
 //!             tap.record(|| (key.clone(), level));
 //!             self.highest.insert(key, level);
 //!             self.updated += 1;

@@ -218,6 +218,50 @@ impl<K: Record, R: Rule> Index<K, R> {
         Some(gone.state)
     }
 
+    /// The key of this hash that `is_it` knows, with its state.
+    pub fn find(
+        &self,
+        hash: u64,
+        is_it: impl Fn(&K, &R::State) -> bool,
+    ) -> Option<(&K, &R::State)> {
+        let shard = &self.shards[shard_of(hash)];
+        shard.find(hash, |slot| is_it(&slot.key, &slot.state)).map(|slot| (&slot.key, &slot.state))
+    }
+
+    /// Takes a key's state out, and keeps what `change` makes of it: nothing, for `None`.
+    ///
+    /// Whoever brings many new keys in this way says afterwards how many:
+    /// [`grow_ahead_of`](Index::grow_ahead_of).
+    pub fn change(
+        &mut self,
+        key: K,
+        change: impl FnOnce(&K, Option<R::State>) -> Option<R::State>,
+    ) {
+        let hash = stable_hash(&key);
+        let table = &mut self.shards[shard_of(hash)];
+        let (free, key, state) =
+            match table.entry(hash, |slot| slot.key == key, |slot| stable_hash(&slot.key)) {
+                Entry::Occupied(slot) => {
+                    let (slot, free) = slot.remove();
+                    self.keys -= 1;
+                    self.heap_bytes -= heap_bytes(&slot.key) + self.rule.owned_bytes(&slot.state);
+                    (free, slot.key, Some(slot.state))
+                }
+                Entry::Vacant(free) => (free, key, None),
+            };
+        if let Some(state) = change(&key, state) {
+            self.keys += 1;
+            self.heap_bytes += heap_bytes(&key) + self.rule.owned_bytes(&state);
+            free.insert(Slot { key, state, mark: 0 });
+        }
+    }
+
+    /// Doubles shards that are nearly full, in proportion to a batch's new keys, so that not many
+    /// double in the same batch later.
+    pub fn grow_ahead_of(&mut self, new_keys: usize) {
+        self.grow_ahead(new_keys * MOVES_PER_NEW_KEY);
+    }
+
     /// Applies a batch of changes, any number to a key, and tells once for each touched key what
     /// it was and what it is, in no particular order.
     pub fn apply(

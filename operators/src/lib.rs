@@ -31,6 +31,7 @@
 
 pub mod aggregate;
 pub mod batched;
+pub mod check;
 mod chunk;
 pub mod codec;
 pub mod combine;
@@ -42,6 +43,8 @@ mod hash;
 mod heap;
 pub mod index;
 pub mod interop;
+pub mod iterate;
+pub mod join;
 pub mod keyed;
 pub mod local;
 pub mod order;

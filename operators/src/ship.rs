@@ -20,9 +20,10 @@ use timely::dataflow::channels::pact::{DistributorPact, Pipeline};
 use timely::dataflow::channels::pushers::exchange::Distributor;
 use timely::dataflow::channels::{ContainerBytes, Message};
 use timely::dataflow::operators::Operator;
+use timely::progress::Timestamp;
 
 use crate::codec::{Codecs, DecodeError};
-use crate::{Chunks, Epoch, Record, Tag, stable_hash};
+use crate::{Chunks, Record, Tag, stable_hash};
 
 /// How many key groups there are; fixed for good, since checkpoints are laid out by group.
 pub const KEY_GROUPS: u64 = 1024;
@@ -274,7 +275,7 @@ impl<D: Record> Packer<D> {
 ///     });
 /// });
 /// ```
-pub fn ship<'s, T: Epoch, D: Record>(
+pub fn ship<'s, T: Timestamp, D: Record>(
     stream: Stream<'s, T, Chunks<D>>,
     peers: &Peers,
     name: &str,
@@ -296,7 +297,7 @@ pub fn ship<'s, T: Epoch, D: Record>(
 
 /// Brings every chunk, whole, to the worker that `owner` names by its tag: for what is done once
 /// per partition. Empty chunks travel too.
-pub fn ship_chunks<'s, T: Epoch, D: Record>(
+pub fn ship_chunks<'s, T: Timestamp, D: Record>(
     stream: Stream<'s, T, Chunks<D>>,
     peers: &Peers,
     name: &str,
@@ -309,7 +310,7 @@ pub fn ship_chunks<'s, T: Epoch, D: Record>(
     })
 }
 
-fn split_and_deliver<'s, T: Epoch, D: Record>(
+fn split_and_deliver<'s, T: Timestamp, D: Record>(
     stream: Stream<'s, T, Chunks<D>>,
     peers: &Peers,
     name: &str,
@@ -339,7 +340,7 @@ fn split_and_deliver<'s, T: Epoch, D: Record>(
 }
 
 /// Takes parcels to their addressees and opens them there.
-pub(crate) fn deliver<'s, T: Epoch, D: Record>(
+pub(crate) fn deliver<'s, T: Timestamp, D: Record>(
     parcels: Stream<'s, T, Parcel<D>>,
     peers: &Peers,
     name: &str,

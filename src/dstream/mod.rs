@@ -1,12 +1,18 @@
 //! Streams of batches: the user's API, by topic.
 
 mod aggregate;
+mod enrich;
 mod interop;
+mod join;
+mod map_with_state;
 mod operator;
 mod output;
 mod pairs;
+mod partitions;
+mod shared;
 mod state;
 mod stateless;
+mod transform;
 mod window;
 
 use std::collections::BTreeMap;
@@ -20,6 +26,7 @@ use crate::batch::{BatchId, ChunkStream, chunkwise, keyed_tag};
 use crate::config::Strategy;
 use crate::context::{Context, Options};
 
+pub use map_with_state::StateStream;
 pub use operator::OperatorOutput;
 pub use window::Span;
 

@@ -1,14 +1,9 @@
-//! Operations that look at one record, or one partition, at a time.
+//! Operations that look at one record at a time.
 
-use std::collections::BTreeMap;
-use std::marker::PhantomData;
-
-use tidegate_operators::batched::{Batch, BatchOperator, Output, Tap};
-use tidegate_operators::{Chunks, Record, Tag, order, ship};
+use tidegate_operators::{Record, Tag};
 use timely::dataflow::operators::Concat;
 
 use super::{DStream, Order};
-use crate::batch::{BatchId, KEYED_PARTITIONS};
 use crate::error::BuildError;
 
 impl<'s, D: Record> DStream<'s, D> {
@@ -82,41 +77,6 @@ impl<'s, D: Record> DStream<'s, D> {
         self.map(move |record| (key(&record), record))
     }
 
-    /// Calls `logic` once for each batch and partition, empty ones included, with all of the
-    /// partition's records in order.
-    ///
-    /// Partitions are those of the source; what comes out of a keyed operation has 16.
-    ///
-    /// ```
-    /// # use tidegate::doc::batches;
-    /// let counts = batches(vec![vec!["a", "b"], vec![]], |words| {
-    ///     words.map_partitions(|words: Vec<String>| [words.len() as u64])
-    /// });
-    /// assert_eq!(counts, [[2], [0]]);
-    /// ```
-    pub fn map_partitions<I>(self, logic: impl FnMut(Vec<D>) -> I + 'static) -> DStream<'s, I::Item>
-    where
-        I: IntoIterator,
-        I::Item: Record,
-    {
-        let keyed = matches!(self.order, Order::Rows(_));
-        let stream = self.tagged();
-        let ctx = stream.ctx;
-        let peers = ctx.peers();
-        let owners = peers.clone();
-        let chunks = ship::ship_chunks(stream.chunks.clone(), peers, "partitions", move |tag| {
-            owners.owner_of_tag(tag)
-        });
-        // Keyed results have a fixed number of partitions, whether or not there is a row in them.
-        let owned: Vec<Tag> = (0..if keyed { KEYED_PARTITIONS } else { 0 })
-            .map(|partition| Tag { lane: 0, partition, sequence: 0 })
-            .filter(|tag| peers.owner_of_tag(*tag) == peers.index())
-            .collect();
-        let operator = MapPartitions { logic, owned, slide: stream.slide, rows: PhantomData };
-        let chunks = ctx.attach_per_batch("MapPartitions", chunks, operator);
-        stream.with_chunks(chunks, Order::Tags)
-    }
-
     /// The records of both streams: those of this one first.
     ///
     /// ```
@@ -127,12 +87,14 @@ impl<'s, D: Record> DStream<'s, D> {
     /// assert_eq!(both, [["a", "b", "A", "B"]]);
     /// ```
     pub fn union(self, other: DStream<'s, D>) -> DStream<'s, D> {
+        self.beside("union", other)
+    }
+
+    /// The same for another operation on two streams, whose batches must be the same.
+    pub(super) fn beside(self, operation: &'static str, other: DStream<'s, D>) -> DStream<'s, D> {
         if self.slide != other.slide {
-            self.ctx.reject(BuildError::Slides {
-                operation: "union",
-                left: self.slide,
-                right: other.slide,
-            });
+            let (left, right) = (self.slide, other.slide);
+            self.ctx.reject(BuildError::Slides { operation, left, right });
         }
         let (first, second) = (self.tagged(), other.tagged());
         let (offset, lanes) = (first.lanes, first.lanes + second.lanes);
@@ -143,49 +105,4 @@ impl<'s, D: Record> DStream<'s, D> {
         let chunks = first.chunks.clone().concat(behind);
         DStream { lanes, ..first.with_chunks(chunks, Order::Tags) }
     }
-}
-
-/// Calls a function with each partition of a batch.
-struct MapPartitions<D, F> {
-    logic: F,
-    /// Partitions that are there even if no chunk comes.
-    owned: Vec<Tag>,
-    slide: u64,
-    rows: PhantomData<fn(D)>,
-}
-
-impl<D, I, F> BatchOperator<BatchId> for MapPartitions<D, F>
-where
-    D: Record,
-    I: IntoIterator<Item: Record>,
-    F: FnMut(Vec<D>) -> I + 'static,
-{
-    type Input = Chunks<D>;
-    type Output = Chunks<I::Item>;
-    type Saved = ();
-
-    fn close(
-        &mut self,
-        batch: Batch<BatchId>,
-        input: Vec<Chunks<D>>,
-        output: &mut Output<'_, Chunks<I::Item>>,
-        _tap: &mut Tap<()>,
-    ) {
-        if !batch.tick_or_panic().covers_multiple_of(self.slide) {
-            return;
-        }
-        let mut partitions: BTreeMap<(u32, u32), (Tag, Vec<D>)> = BTreeMap::new();
-        let owned = self.owned.iter().map(|tag| (*tag, Vec::new()));
-        for (tag, rows) in owned.chain(order::by_tag(input)) {
-            let partition = partitions.entry((tag.lane, tag.partition));
-            partition.or_insert((tag, Vec::new())).1.extend(rows);
-        }
-        let mut results = Chunks::new();
-        for (tag, rows) in partitions.into_values() {
-            results.push(tag, (self.logic)(rows));
-        }
-        output.give(results);
-    }
-
-    fn restore(&mut self, _saved: Vec<()>) {}
 }

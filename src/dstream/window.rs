@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use tidegate_operators::keyed::CountWindow;
 use tidegate_operators::{Record, Reduce, WindowRule};
 
-use super::DStream;
+use super::{DStream, RowOrder};
 use crate::error::BuildError;
 use crate::table::Table;
 use crate::windowed::Windowed;
@@ -182,5 +183,31 @@ impl<'s, K: Record, V: Record> DStream<'s, (K, V)> {
         slide: impl Into<Span>,
     ) -> DStream<'s, (K, Vec<V>)> {
         self.window(length, slide).group_by_key()
+    }
+
+    /// The last `length` values of a key, whenever `slide` more of them have come: a window that
+    /// counts records, not batches. The first windows have fewer.
+    ///
+    /// Values count in the order of the stream, however they are split into batches. A window comes
+    /// out in the batch that completes it; those of a batch are ordered by key, then by content.
+    /// Kept: up to `length` values of each key.
+    ///
+    /// ```
+    /// # use tidegate::doc::batches;
+    /// let pairs = batches(vec![vec!["in", "at", "on"], vec!["by"]], |words| {
+    ///     words.key_by(|word| word.len() as u64).count_window_by_key(2, 2)
+    /// });
+    /// let of = |words: [&str; 2]| (2, words.map(str::to_string).to_vec());
+    /// assert_eq!(pairs, [[of(["in", "at"])], [of(["on", "by"])]]);
+    /// ```
+    pub fn count_window_by_key(self, length: usize, slide: u64) -> DStream<'s, (K, Vec<V>)> {
+        if length == 0 || slide == 0 {
+            self.ctx.reject(BuildError::CountWindow { length, slide });
+        }
+        let (ctx, options) = (self.ctx, self.options.clone());
+        let operator = CountWindow::new(length.max(1), slide.max(1));
+        let shipped = self.clone().shipped_by_key();
+        let windows = ctx.attach("count-window", &options, shipped, operator);
+        self.ordered(windows, RowOrder::by_key())
     }
 }

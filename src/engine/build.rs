@@ -19,12 +19,15 @@ use crate::context::Context;
 use crate::error::{BuildError, RunError};
 use crate::metrics::Collector;
 use crate::plan::Cuts;
+use crate::rate::LimitedTick;
 use crate::sink::{Sink, Writer};
 use crate::source::{self, Acknowledge, Source, SourceStreams};
 
 /// A dataflow under construction, on one worker.
 pub(crate) struct Build<'s> {
     pub(crate) ticks: RowStream<'s, Tick>,
+    /// The ticks with what their batches may take.
+    pub(crate) limited_ticks: RowStream<'s, LimitedTick>,
     pub(crate) plan: RowStream<'s, ()>,
     pub(crate) config: Arc<Config>,
     pub(crate) control: Arc<Control>,
@@ -110,7 +113,7 @@ impl<'s> Build<'s> {
             control: Arc::clone(&self.control),
             cuts: Rc::clone(&self.cuts),
         };
-        match source::build(self.ticks.clone(), wiring) {
+        match source::build(self.limited_ticks.clone(), wiring) {
             Ok((streams, acknowledge)) => {
                 self.acknowledge.borrow_mut().push(acknowledge);
                 streams

@@ -33,6 +33,7 @@ pub(super) fn outline(
     worker.dataflow::<BatchId, _, _>(|scope| {
         let build = Build {
             ticks: empty::<_, Vec<Tick>>(scope),
+            limited_ticks: empty(scope),
             plan: empty(scope),
             config: Arc::clone(config),
             control: Control::new(),

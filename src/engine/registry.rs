@@ -23,6 +23,8 @@ pub(crate) struct Declared {
 pub(crate) struct Registry {
     readers: HashMap<(usize, usize), Opened>,
     writers: HashMap<(usize, usize), Vec<(usize, Box<dyn Any + Send>)>>,
+    /// All partitions of each source, those of other processes too.
+    pub(crate) partitions: Vec<Vec<Partition>>,
 }
 
 struct Opened {
@@ -116,6 +118,7 @@ impl<S: Source> DeclaredSource for SourceDeclaration<S> {
         let failed =
             |source: SourceError| RunError::Source { name: name.clone(), source, started: false };
         let partitions = self.source.partitions(attempt).map_err(failed)?;
+        registry.partitions.push(partitions.clone());
         let workers = config.peers();
         for worker in config.local_workers() {
             let assigned: Vec<Partition> = partitions

@@ -5,18 +5,18 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tidegate_operators::{Peers, Tick};
+use tidegate_operators::Peers;
 use timely::communication::Allocator;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::InputHandle;
 use timely::dataflow::operators::probe::Handle;
-use timely::dataflow::operators::vec::Broadcast;
+use timely::dataflow::operators::vec::{Broadcast, Map};
 use timely::dataflow::operators::{Input, Inspect, Probe};
 use timely::worker::Worker;
 
 use super::build::{Build, Names, Phase};
 use super::conductor::{Conductor, Step};
-use super::control::Control;
+use super::control::{Control, lock};
 use super::registry::Registry;
 use super::watchdog::Pulse;
 use crate::Trigger;
@@ -26,6 +26,7 @@ use crate::context::Context;
 use crate::error::RunError;
 use crate::metrics::{Collector, Reporter, Summary};
 use crate::plan::{self, Plan};
+use crate::rate::{Controller, LimitedTick};
 use crate::source::Acknowledge;
 
 /// A user's program.
@@ -45,7 +46,7 @@ pub(super) struct Shared {
 /// woke it for.
 const PARK_MAX: Duration = Duration::from_millis(100);
 
-type Ticks = InputHandle<BatchId, CapacityContainerBuilder<Vec<Tick>>>;
+type Ticks = InputHandle<BatchId, CapacityContainerBuilder<Vec<LimitedTick>>>;
 
 /// A built dataflow, as the loop needs it.
 struct Built {
@@ -53,6 +54,7 @@ struct Built {
     done: Handle<BatchId>,
     acknowledge: Vec<Rc<dyn Acknowledge>>,
     collector: Rc<RefCell<Collector>>,
+    controller: Rc<RefCell<Option<Controller>>>,
 }
 
 /// Runs a worker until the job is over. Worker 0 has the summary.
@@ -100,17 +102,27 @@ fn build(worker: &mut Worker, shared: &Shared) -> Result<Built, RunError> {
     let mut collector = Collector::new(Reporter::start(listeners)?, by_wall_clock);
     collector.name(&names.sources, &names.sinks, &names.operators);
     let collector = Rc::new(RefCell::new(collector));
+    // Worker 0 says what batches may take.
+    let partitions = if is_first { lock(registry).partitions.clone() } else { Vec::new() };
+    let controller = is_first.then(|| Controller::new(config, partitions)).flatten();
+    let controller = Rc::new(RefCell::new(controller));
 
     worker.dataflow_named::<BatchId, _, _>(&config.name, |scope| {
-        let (tick_input, ticks) = scope.new_input::<Vec<Tick>>();
-        let ticks = ticks.broadcast();
+        let (tick_input, limited_ticks) = scope.new_input::<Vec<LimitedTick>>();
+        let limited_ticks = limited_ticks.broadcast();
+        let ticks = limited_ticks.clone().map(|limited| limited.tick);
         let cuts = Rc::default();
         let reported = plan::report(ticks.clone(), Rc::clone(&cuts));
-        let desk = Rc::clone(&collector);
+        let (desk, control_desk) = (Rc::clone(&collector), Rc::clone(&controller));
         let plan = Plan {
             log: config.plan_log.clone(),
             control: Arc::clone(control),
-            planned: Box::new(move |row| desk.borrow_mut().planned(row)),
+            planned: Box::new(move |row, lags| {
+                if let Some(controller) = &mut *control_desk.borrow_mut() {
+                    controller.planned(&row, lags);
+                }
+                desk.borrow_mut().planned(row);
+            }),
         };
         let plan = plan::build(reported, ticks.clone(), plan)?;
         let done = Handle::new();
@@ -119,6 +131,7 @@ fn build(worker: &mut Worker, shared: &Shared) -> Result<Built, RunError> {
         plan.clone().probe_with(&done);
         let build = Build {
             ticks,
+            limited_ticks,
             plan,
             config: Arc::clone(config),
             control: Arc::clone(control),
@@ -137,7 +150,7 @@ fn build(worker: &mut Worker, shared: &Shared) -> Result<Built, RunError> {
         let acknowledge = build.acknowledge.take();
         match build.fatal.take() {
             Some(error) => Err(error),
-            None => Ok(Built { ticks: tick_input, done, acknowledge, collector }),
+            None => Ok(Built { ticks: tick_input, done, acknowledge, collector, controller }),
         }
     })
 }
@@ -169,6 +182,8 @@ struct Turner<'a> {
     done: Handle<BatchId>,
     acknowledge: Vec<Rc<dyn Acknowledge>>,
     collector: Rc<RefCell<Collector>>,
+    /// On worker 0, if rates are limited.
+    controller: Rc<RefCell<Option<Controller>>>,
     /// On worker 0.
     conductor: Option<Conductor>,
     stop: Option<StopEverywhere>,
@@ -182,7 +197,7 @@ struct Turner<'a> {
 
 impl<'a> Turner<'a> {
     fn new(shared: &'a Shared, built: Built, index: usize, stop: Option<StopEverywhere>) -> Self {
-        let Built { ticks, done, acknowledge, collector } = built;
+        let Built { ticks, done, acknowledge, collector, controller } = built;
         let conductor = (index == 0).then(|| Conductor::new(Arc::clone(&shared.config)));
         if let (Trigger::Manual(clock), true) = (&shared.config.trigger, index == 0) {
             clock.attach(std::thread::current());
@@ -194,6 +209,7 @@ impl<'a> Turner<'a> {
             done,
             acknowledge,
             collector,
+            controller,
             conductor,
             stop,
             stop_seen: false,
@@ -238,7 +254,11 @@ impl<'a> Turner<'a> {
             Trigger::Manual(clock) => Some(clock),
             _ => None,
         };
+        let mut controller = self.controller.borrow_mut();
         self.collector.borrow_mut().complete(frontier, |record| {
+            if let Some(controller) = &mut *controller {
+                controller.completed(record);
+            }
             if let Some(clock) = clock {
                 clock.completed(record);
             }
@@ -261,7 +281,11 @@ impl<'a> Turner<'a> {
                     self.collector.borrow_mut().cut(tick, due, now, in_flight);
                     self.newest = tick.id;
                     ticks.advance_to(tick.id);
-                    ticks.send(tick);
+                    let limits = match &mut *self.controller.borrow_mut() {
+                        Some(controller) => controller.limits(now),
+                        None => Vec::new(),
+                    };
+                    ticks.send(LimitedTick { tick, limits });
                     ticks.advance_to(tick.id + 1);
                 }
                 Step::Wait(time) => return time.unwrap_or(PARK_MAX),

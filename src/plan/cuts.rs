@@ -13,18 +13,21 @@ use timely::scheduling::Activator;
 
 use super::SourceCut;
 use crate::batch::{BatchId, RowStream};
+use crate::rate::Lag;
 
 /// What one worker took of all sources for a batch.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct WorkerCut {
     pub(crate) sources: Vec<SourceCut>,
+    /// How far partitions are behind: what decides about the next batch is no part of the plan.
+    pub(crate) lags: Vec<Lag>,
 }
 
 /// Where a worker's sources leave what they cut.
 #[derive(Default)]
 pub(crate) struct Cuts {
     sources: usize,
-    deposited: BTreeMap<BatchId, Vec<SourceCut>>,
+    deposited: BTreeMap<BatchId, Vec<(SourceCut, Vec<Lag>)>>,
     reporter: Option<Activator>,
 }
 
@@ -35,9 +38,9 @@ impl Cuts {
     }
 
     /// A source has cut a batch.
-    pub(crate) fn deposit(&mut self, batch: BatchId, cut: SourceCut) {
+    pub(crate) fn deposit(&mut self, batch: BatchId, cut: SourceCut, lags: Vec<Lag>) {
         let cuts = self.deposited.entry(batch).or_default();
-        cuts.push(cut);
+        cuts.push((cut, lags));
         if cuts.len() == self.sources
             && let Some(reporter) = &self.reporter
         {
@@ -45,14 +48,15 @@ impl Cuts {
         }
     }
 
-    fn take_complete(&mut self, batch: BatchId) -> Option<Vec<SourceCut>> {
+    fn take_complete(&mut self, batch: BatchId) -> Option<WorkerCut> {
         let found = self.deposited.get(&batch).map_or(0, Vec::len);
         if found < self.sources {
             return None;
         }
         let mut cuts = self.deposited.remove(&batch).unwrap_or_default();
-        cuts.sort_by_key(|cut| cut.source);
-        Some(cuts)
+        cuts.sort_by_key(|(cut, _)| cut.source);
+        let (sources, lags): (Vec<_>, Vec<_>) = cuts.into_iter().unzip();
+        Some(WorkerCut { sources, lags: lags.concat() })
     }
 }
 
@@ -71,9 +75,9 @@ pub(crate) fn report<'s>(
                 open.extend(ticks.drain(..).map(|tick| (tick.id, time.retain(0))));
             });
             while let Some((id, _)) = open.front() {
-                let Some(sources) = cuts.borrow_mut().take_complete(*id) else { break };
+                let Some(cut) = cuts.borrow_mut().take_complete(*id) else { break };
                 let (_, capability) = open.pop_front().expect("just seen");
-                let mut message = vec![WorkerCut { sources }];
+                let mut message = vec![cut];
                 output.session_with_builder(&capability).give_container(&mut message);
             }
         }

@@ -13,13 +13,14 @@ use crate::batch::{BatchId, RowStream};
 use crate::engine::control::Control;
 use crate::engine::handover::Handover;
 use crate::error::RunError;
+use crate::rate::Lag;
 
 /// What the plan operator is made of.
 pub(crate) struct Plan {
     pub(crate) log: Option<Arc<dyn PlanLog>>,
     pub(crate) control: Arc<Control>,
-    /// Told about each row as soon as it is known, on worker 0.
-    pub(crate) planned: Box<dyn FnMut(PlanRow)>,
+    /// Told about each row as soon as it is known, and how far partitions were behind, on worker 0.
+    pub(crate) planned: Box<dyn FnMut(PlanRow, &[Lag])>,
 }
 
 /// Gathers the workers' cuts on worker 0. The output carries nothing: its frontier says through
@@ -52,7 +53,10 @@ pub(crate) fn build<'s>(
         move |frontiers| {
             cuts.for_each(|time, messages| {
                 let batch = open.entry(*time.time()).or_insert_with(|| Open::new(time.retain(0)));
-                batch.cuts.extend(messages.drain(..).flat_map(|cut| cut.sources));
+                for cut in messages.drain(..) {
+                    batch.cuts.extend(cut.sources);
+                    batch.lags.extend(cut.lags);
+                }
             });
             ticks.for_each(|time, messages| {
                 for tick in messages.drain(..) {
@@ -72,7 +76,7 @@ pub(crate) fn build<'s>(
                     unwritten.insert(id, batch.capability);
                     writer.send(id, row.clone());
                 }
-                planned(row);
+                planned(row, &batch.lags);
             }
             if let Some(writer) = &mut writer {
                 for (id, ()) in writer.confirmed() {
@@ -88,11 +92,12 @@ struct Open {
     capability: Capability<BatchId>,
     tick: Option<Tick>,
     cuts: Vec<SourceCut>,
+    lags: Vec<Lag>,
 }
 
 impl Open {
     fn new(capability: Capability<BatchId>) -> Self {
-        Open { capability, tick: None, cuts: Vec::new() }
+        Open { capability, tick: None, cuts: Vec::new(), lags: Vec::new() }
     }
 }
 

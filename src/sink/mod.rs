@@ -21,7 +21,7 @@ pub use foreach::ForeachBatch;
 pub use json_lines::JsonLines;
 #[cfg(feature = "kafka")]
 pub use kafka::KafkaSink;
-pub use memory::Memory;
+pub use memory::{Memory, NotInitialized};
 pub use null::Null;
 pub use text_files::TextFiles;
 

@@ -12,6 +12,7 @@ use super::intake::{Portion, Stock};
 use super::{Intake, Partition, Poll, Reader};
 use crate::engine::control::{Control, lock};
 use crate::error::{RunError, SourceError};
+use crate::rate::Limits;
 
 /// How long a reader may wait for its first record, and with it how soon it notices anything else.
 const WAIT: Duration = Duration::from_millis(50);
@@ -99,7 +100,7 @@ impl<D: Record> Feed<D> {
     pub(super) fn fill(&mut self, tick: Tick, records: u64) -> Result<Filled, RunError> {
         match &mut self.kind {
             Kind::Inline { reader, intake, stock, source } => {
-                stock.order(intake, tick, Some(records));
+                stock.order(intake, tick, &Limits::every(Some(records)));
                 while !stock.is_filled(records) {
                     let poll = reader
                         .poll(intake, Duration::ZERO)
@@ -134,30 +135,30 @@ impl<D: Record> Feed<D> {
     pub(super) fn take(
         &mut self,
         tick: Tick,
-        records_max: Option<u64>,
+        limits: &Limits,
     ) -> Result<(Vec<Portion<D>>, bool), RunError> {
         match &mut self.kind {
             Kind::Threaded { shared, .. } => {
                 shared.waiting.store(false, Ordering::SeqCst);
                 let mut stock = lock(&shared.stock);
-                let portions = stock.take(records_max);
+                let portions = stock.take(limits);
                 let exhausted = stock.is_exhausted();
                 drop(stock);
                 shared.news.notify_all();
                 Ok((portions, exhausted))
             }
             Kind::Inline { reader, intake, stock, source } => {
-                stock.order(intake, tick, records_max);
+                stock.order(intake, tick, limits);
                 loop {
                     let poll = reader
                         .poll(intake, Duration::ZERO)
                         .map_err(|error| failed(source, error))?;
                     stock.absorb(intake, poll);
-                    if poll != Poll::More || records_max.is_some_and(|max| stock.is_filled(max)) {
+                    if poll != Poll::More || stock.is_filled_to(limits) {
                         break;
                     }
                 }
-                Ok((stock.take(records_max), stock.is_exhausted()))
+                Ok((stock.take(limits), stock.is_exhausted()))
             }
         }
     }

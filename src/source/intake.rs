@@ -7,6 +7,7 @@ use tidegate_operators::Tick;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::Partition;
+use crate::rate::Limits;
 
 /// A record that can't be decoded, where it stood, and why.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -142,8 +143,10 @@ pub struct Intake<D> {
     dead: usize,
     bytes: usize,
     bytes_max: usize,
-    /// The most records of one partition that are still wanted; for inline readers.
-    room: Option<u64>,
+    /// The most records of each partition that are still wanted; for inline readers.
+    room: Limits,
+    /// How many records lie behind those read, as far as the reader knows.
+    behind: BTreeMap<u32, u64>,
 }
 
 /// A feeder hands records on when it holds this many bytes of them.
@@ -163,7 +166,8 @@ impl<D> Intake<D> {
             dead: 0,
             bytes: 0,
             bytes_max: BYTES_MAX,
-            room: None,
+            room: Limits::default(),
+            behind: BTreeMap::new(),
         }
     }
 
@@ -268,9 +272,20 @@ impl<D> Intake<D> {
         self.tick
     }
 
-    /// How many more records of one partition this batch takes; only for inline readers.
+    /// How many more records of any one partition this batch takes; only for inline readers.
     pub fn room(&self) -> Option<u64> {
-        self.room
+        self.room.of_any()
+    }
+
+    /// How many more records of this partition this batch takes; only for inline readers.
+    pub fn room_of(&self, partition: u32) -> Option<u64> {
+        self.room.of(partition)
+    }
+
+    /// So many records of a partition wait behind those that have been read: by this a rate is
+    /// dealt out to partitions, where rates are limited.
+    pub fn behind(&mut self, partition: u32, records: u64) {
+        self.behind.insert(partition, records);
     }
 
     /// Whether it is time to return from [`Reader::poll`](super::Reader::poll).
@@ -309,6 +324,8 @@ struct Shelf<D> {
     name: String,
     segments: VecDeque<Segment<D>>,
     records: u64,
+    /// Records that the reader knows of and has not read.
+    behind: u64,
     /// The offset up to which batches have taken records; `None` before the first.
     position: Option<u64>,
     ended: bool,
@@ -325,6 +342,8 @@ pub(super) struct Portion<D> {
     pub(super) dead: Vec<(u64, DeadLetter)>,
     pub(super) bytes: usize,
     pub(super) hash: u64,
+    /// Records that are left, as far as is known.
+    pub(super) left: u64,
 }
 
 impl<D> Stock<D> {
@@ -339,6 +358,7 @@ impl<D> Stock<D> {
             name: partition.name,
             segments: VecDeque::new(),
             records: 0,
+            behind: 0,
             position: None,
             ended: false,
         });
@@ -354,12 +374,18 @@ impl<D> Stock<D> {
                 name: id.to_string(),
                 segments: VecDeque::new(),
                 records: 0,
+                behind: 0,
                 position: None,
                 ended: false,
             });
             shelf.records += segment.records();
             self.bytes += segment.bytes();
             shelf.segments.push_back(segment);
+        }
+        for (id, records) in std::mem::take(&mut intake.behind) {
+            if let Some(shelf) = self.partitions.get_mut(&id) {
+                shelf.behind = records;
+            }
         }
         for id in intake.ended.drain(..) {
             if let Some(shelf) = self.partitions.get_mut(&id) {
@@ -381,13 +407,21 @@ impl<D> Stock<D> {
                 && self.partitions.values().all(|shelf| shelf.ended || shelf.records >= records))
     }
 
+    /// Whether every partition has as many records as may be taken, or will not get them any more.
+    pub(super) fn is_filled_to(&self, limits: &Limits) -> bool {
+        let is_filled = |(id, shelf): (&u32, &Shelf<D>)| {
+            shelf.ended || limits.of(*id).is_some_and(|most| shelf.records >= most)
+        };
+        self.ended || (!self.partitions.is_empty() && self.partitions.iter().all(is_filled))
+    }
+
     /// Whether there is nothing left, and never will be.
     pub(super) fn is_exhausted(&self) -> bool {
         self.ended && self.partitions.values().all(|shelf| shelf.segments.is_empty())
     }
 
-    /// Takes what a batch takes: of each partition at most `records_max` records.
-    pub(super) fn take(&mut self, records_max: Option<u64>) -> Vec<Portion<D>> {
+    /// Takes what a batch takes: of each partition no more than `limits` allow.
+    pub(super) fn take(&mut self, limits: &Limits) -> Vec<Portion<D>> {
         let mut portions = Vec::with_capacity(self.partitions.len());
         for (id, shelf) in &mut self.partitions {
             let mut portion = Portion {
@@ -399,8 +433,9 @@ impl<D> Stock<D> {
                 dead: Vec::new(),
                 bytes: 0,
                 hash: 0,
+                left: 0,
             };
-            let mut left = records_max.unwrap_or(u64::MAX);
+            let mut left = limits.of(*id).unwrap_or(u64::MAX);
             while left > 0 {
                 let Some(first) = shelf.segments.front_mut() else { break };
                 let segment = if first.records() > left {
@@ -421,6 +456,7 @@ impl<D> Stock<D> {
                     portion.pieces.push((segment.from, segment.rows));
                 }
             }
+            portion.left = shelf.records + shelf.behind;
             shelf.position = portion.to;
             portions.push(portion);
         }
@@ -430,10 +466,10 @@ impl<D> Stock<D> {
     }
 
     /// Prepares an intake for an inline reader: it is asked for this tick's records.
-    pub(super) fn order(&self, intake: &mut Intake<D>, tick: Tick, records_max: Option<u64>) {
+    pub(super) fn order(&self, intake: &mut Intake<D>, tick: Tick, limits: &Limits) {
         intake.tick = Some(tick);
         intake.bytes_max = usize::MAX;
-        intake.room = records_max;
+        intake.room = limits.clone();
     }
 }
 
@@ -464,13 +500,13 @@ mod tests {
 
     #[test]
     fn any_split_gives_the_same_records_ranges_and_hash() {
-        let whole = stock(40).take(None).pop().expect("one partition");
+        let whole = stock(40).take(&Limits::default()).pop().expect("one partition");
         assert_eq!((whole.from, whole.to), (Some(10), Some(89)));
         for limit in 1..=41 {
             let mut stock = stock(40);
             let (mut rows, mut dead, mut hash, mut position) = (Vec::new(), Vec::new(), 0u64, 10);
             while !stock.is_exhausted() {
-                let portion = stock.take(Some(limit)).pop().expect("one partition");
+                let portion = stock.take(&Limits::every(Some(limit))).pop().expect("one partition");
                 let live: usize = portion.pieces.iter().map(|(_, rows)| rows.len()).sum();
                 let taken = (live + portion.dead.len()) as u64;
                 let left = 40 - (rows.len() + dead.len()) as u64;
@@ -497,10 +533,10 @@ mod tests {
         (5..9).for_each(|offset| intake.push(0, offset, offset));
         let mut stock = Stock::new(&[partition()]);
         stock.absorb(&mut intake, Poll::More);
-        let portion = stock.take(Some(3)).pop().expect("one partition");
+        let portion = stock.take(&Limits::every(Some(3))).pop().expect("one partition");
         assert_eq!((portion.from, portion.to), (Some(5), Some(8)));
         assert_eq!(portion.pieces, [(5, vec![5, 6, 7])]);
-        let rest = stock.take(Some(3)).pop().expect("one partition");
+        let rest = stock.take(&Limits::every(Some(3))).pop().expect("one partition");
         assert_eq!((rest.from, rest.to), (Some(8), Some(9)));
         assert!(!stock.is_exhausted() && !stock.is_filled(1));
     }

@@ -20,6 +20,7 @@ use crate::config::{Config, Trigger};
 use crate::engine::control::Control;
 use crate::error::RunError;
 use crate::plan::{Cuts, PartitionCut, SourceCut};
+use crate::rate::{Lag, LimitedTick, Limits};
 
 /// A source's streams in the dataflow.
 pub(crate) struct SourceStreams<'s, D> {
@@ -92,7 +93,7 @@ const CONTAINER_ROWS: usize = 8192;
 
 /// Builds a source into the dataflow: at each tick it takes what the feeder has ready.
 pub(crate) fn build<'s, D: Record>(
-    ticks: RowStream<'s, Tick>,
+    ticks: RowStream<'s, LimitedTick>,
     wiring: Wiring<D>,
 ) -> Result<(SourceStreams<'s, D>, Rc<dyn Acknowledge>), RunError> {
     let Wiring { index, name, partitions, reader, config, control, cuts } = wiring;
@@ -110,6 +111,7 @@ pub(crate) fn build<'s, D: Record>(
     let wake = move || {
         let _ = waker.activate();
     };
+    let is_controlled = config.rate_control.is_active();
     let queue_bytes_max = config.queue_bytes_max;
     let feeding = Feeding { source: name, partitions, reader, queue_bytes_max };
     let held = Rc::new(Held {
@@ -121,18 +123,19 @@ pub(crate) fn build<'s, D: Record>(
 
     cuts.borrow_mut().expect_source();
     builder.build(move |_| {
-        let mut waiting: VecDeque<(Tick, [Capability<BatchId>; 2])> = VecDeque::new();
+        let mut waiting: VecDeque<(Tick, Limits, [Capability<BatchId>; 2])> = VecDeque::new();
         move |_frontiers| {
             input.for_each(|time, ticks| {
-                for tick in ticks.drain(..) {
-                    waiting.push_back((tick, [time.retain(0), time.retain(1)]));
+                for LimitedTick { tick, mut limits } in ticks.drain(..) {
+                    let limits = limits.get_mut(index).map(std::mem::take).unwrap_or_default();
+                    let limits = limits.and(config.records_max(tick.previous));
+                    waiting.push_back((tick, limits, [time.retain(0), time.retain(1)]));
                 }
             });
-            while let Some((tick, _)) = waiting.front() {
-                let records_max = config.records_max(tick.previous);
+            while let Some((tick, limits, _)) = waiting.front() {
                 if waits_for_records(&config, &held.feed.borrow())
                     && !control.is_stopping()
-                    && let Some(records) = records_max
+                    && let Some(records) = limits.of_any()
                 {
                     let filled = held.feed.borrow_mut().fill(*tick, records);
                     match filled {
@@ -147,9 +150,9 @@ pub(crate) fn build<'s, D: Record>(
                         }
                     }
                 }
-                let (tick, [row_capability, dead_capability]) =
+                let (tick, limits, [row_capability, dead_capability]) =
                     waiting.pop_front().expect("just seen");
-                let (portions, exhausted) = match held.feed.borrow_mut().take(tick, records_max) {
+                let (portions, exhausted) = match held.feed.borrow_mut().take(tick, &limits) {
                     Ok(taken) => taken,
                     Err(error) => {
                         control.fail(error);
@@ -157,7 +160,7 @@ pub(crate) fn build<'s, D: Record>(
                     }
                 };
                 let mut cut = SourceCut { source: index as u32, partitions: Vec::new(), exhausted };
-                let mut offsets = Vec::new();
+                let (mut offsets, mut lags) = (Vec::new(), Vec::new());
                 let mut rows = rows.activate();
                 let mut rows = rows.session_with_builder(&row_capability);
                 let mut dead = dead.activate();
@@ -166,6 +169,10 @@ pub(crate) fn build<'s, D: Record>(
                 let mut letters = Chunks::new();
                 for portion in portions {
                     cut.partitions.push(describe(&portion));
+                    if is_controlled {
+                        let (partition, records) = (portion.partition, portion.left);
+                        lags.push(Lag { source: index as u32, partition, records });
+                    }
                     if let Some(to) = portion.to {
                         offsets.push((portion.partition, to));
                     }
@@ -195,7 +202,7 @@ pub(crate) fn build<'s, D: Record>(
                     dead.give_container(&mut letters);
                 }
                 held.unconfirmed.borrow_mut().push_back((tick.id, offsets));
-                cuts.borrow_mut().deposit(tick.id, cut);
+                cuts.borrow_mut().deposit(tick.id, cut, lags);
             }
         }
     });

@@ -112,15 +112,16 @@ struct QueueReader<D> {
 impl<D: Record> Reader<D> for QueueReader<D> {
     fn poll(&mut self, intake: &mut Intake<D>, _wait: Duration) -> Result<Poll, SourceError> {
         let mut shared = lock(&self.queue.shared);
-        let room = intake.room().unwrap_or(u64::MAX);
         let mut left = false;
         for (id, offset) in &mut self.partitions {
             let queue = &mut shared.partitions[*id as usize];
+            let room = intake.room_of(*id).unwrap_or(u64::MAX);
             let taken = (queue.len() as u64).min(room) as usize;
             for record in queue.drain(..taken) {
                 intake.push(*id, *offset, record);
                 *offset += 1;
             }
+            intake.behind(*id, queue.len() as u64);
             left |= !queue.is_empty();
         }
         Ok(if (self.ends || shared.closed) && !left { Poll::End } else { Poll::Idle })

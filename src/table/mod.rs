@@ -3,6 +3,8 @@
 mod aggregate;
 mod change;
 mod interop;
+mod iterate;
+mod join;
 mod operator;
 mod output;
 mod rows;
@@ -16,6 +18,8 @@ use tidegate_operators::ship::key_group;
 use tidegate_operators::{Record, ship, stable_hash};
 
 pub use change::Change;
+pub use iterate::{InRounds, Iterated, Nested};
+pub use join::{ArrangedTable, Joinable};
 
 use crate::batch::{BatchId, ChunkStream, Collection, Diff, RowStream};
 use crate::config::Strategy;

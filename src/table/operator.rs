@@ -74,7 +74,7 @@ impl<'s, D: Record> Table<'s, D> {
     }
 
     /// The differences of each batch, those of a key on the worker that owns it.
-    fn changes_by<K: Serialize + ?Sized>(
+    pub(crate) fn changes_by<K: Serialize + ?Sized>(
         self,
         key: impl Fn(&D) -> &K + 'static,
     ) -> ChunkStream<'s, differences::Change<D>> {

@@ -49,9 +49,12 @@ impl Case {
 
     /// The batches of the only input; one that is missing is an empty one.
     pub fn batches(&self) -> Vec<Vec<Datum>> {
-        let batches = self.input.as_array().expect("one input");
-        let items = |batch: &Value| batch.as_array().map_or(&[][..], Vec::as_slice).to_vec();
-        batches.iter().map(|batch| items(batch).iter().map(Datum::of).collect()).collect()
+        batches_in(&self.input)
+    }
+
+    /// The batches of one of several inputs.
+    pub fn batches_of(&self, input: &str) -> Vec<Vec<Datum>> {
+        batches_in(&self.input[input])
     }
 
     /// A window's length and slide, in batches.
@@ -109,6 +112,33 @@ impl Case {
         output.rows()
     }
 
+    /// Runs `program` over the batches of the inputs `left` and `right`, and compares each output
+    /// batch.
+    pub fn holds_of_two(
+        &self,
+        workers: usize,
+        program: impl for<'s> Fn(DStream<'s, Datum>, DStream<'s, Datum>) -> DStream<'s, Datum>
+        + Send
+        + Sync
+        + 'static,
+    ) {
+        let inputs = [Queue::<Datum>::new(1), Queue::<Datum>::new(1)];
+        let (sources, output) = (inputs.clone(), Memory::<Datum>::new());
+        let sink = output.clone();
+        let mut local = Local::start(self.config(workers), move |ctx: Context<'_>| {
+            let [left, right] = sources.clone().map(|source| ctx.source(source));
+            program(left, right).sink(sink.clone());
+        })
+        .expect("the program can run");
+        for (left, right) in self.batches_of("left").into_iter().zip(self.batches_of("right")) {
+            inputs[0].push(left);
+            inputs[1].push(right);
+            local.tick();
+        }
+        local.stop().expect("the job ends well");
+        self.compare(&output.rows());
+    }
+
     pub fn config(&self, workers: usize) -> Config {
         let interval = self.number("batch_ms").unwrap_or(1000);
         Config::new("fact").workers(workers).interval(std::time::Duration::from_millis(interval))
@@ -129,6 +159,12 @@ impl Case {
             assert_eq!(order(output.clone()), order(expected), "output batch {}", number + 1);
         }
     }
+}
+
+fn batches_in(input: &Value) -> Vec<Vec<Datum>> {
+    let batches = input.as_array().expect("an input");
+    let items = |batch: &Value| batch.as_array().map_or(&[][..], Vec::as_slice).to_vec();
+    batches.iter().map(|batch| items(batch).iter().map(Datum::of).collect()).collect()
 }
 
 /// Deals a batch to the partitions in contiguous parts, as Spark's `parallelize` does.

@@ -64,8 +64,20 @@ impl<A: Into<Datum>, B: Into<Datum>> From<(A, B)> for Datum {
     }
 }
 
-impl From<Vec<Datum>> for Datum {
-    fn from(items: Vec<Datum>) -> Datum {
-        Datum::List(items)
+impl From<String> for Datum {
+    fn from(text: String) -> Datum {
+        Datum::Text(text)
+    }
+}
+
+impl<A: Into<Datum>> From<Option<A>> for Datum {
+    fn from(value: Option<A>) -> Datum {
+        value.map_or(Datum::Missing, A::into)
+    }
+}
+
+impl<A: Into<Datum>> From<Vec<A>> for Datum {
+    fn from(items: Vec<A>) -> Datum {
+        Datum::List(items.into_iter().map(A::into).collect())
     }
 }

@@ -6,11 +6,14 @@
 //! strategies, numbers of workers and batches in flight. Can't catch what no program here does, an
 //! error that the plain recomputation makes as well, and whatever goes by the wall clock.
 
+mod batch_joins;
 mod chains;
 mod check;
 mod event_time;
+mod graphs;
 pub mod input;
 mod interop;
+mod joins;
 mod same_bytes;
 mod state;
 mod streams;
@@ -22,12 +25,15 @@ use libtest_mimic::Trial;
 pub fn trials() -> Vec<Trial> {
     [
         streams::trials(),
+        batch_joins::trials(),
         windows::trials(),
         tables::trials(),
         chains::trials(),
         state::trials(),
         event_time::trials(),
         interop::trials(),
+        joins::trials(),
+        graphs::trials(),
         same_bytes::trials(),
     ]
     .into_iter()

@@ -20,6 +20,7 @@ pub fn trials() -> Vec<Trial> {
         an_ordered_reduction_takes_values_in_the_order_of_the_stream,
         map_partitions_sees_every_partition_once,
         keyed_results_have_an_order_for_what_follows,
+        windows_of_records_are_the_same_however_batches_are_cut,
         a_union_has_the_first_stream_first,
         what_has_joined_a_union_is_reduced_with_it,
     ]
@@ -148,6 +149,32 @@ fn an_ordered_reduction_takes_values_in_the_order_of_the_stream() {
             }))
         },
     );
+}
+
+fn windows_of_records_are_the_same_however_batches_are_cut() {
+    for (length, slide) in [(1, 1), (2, 2), (3, 2), (2, 5)] {
+        stream(
+            75,
+            move |rows| rows.count_window_by_key(length, slide),
+            move |batches| {
+                let before: usize =
+                    batches[..batches.len() - 1].iter().map(|b| b.rows().len()).sum();
+                let rows = batches.iter().flat_map(Batch::rows).enumerate();
+                let mut windows = Vec::new();
+                for (key, values) in groups(rows.map(|(at, (key, value))| (key, (at, value)))) {
+                    for (at, (place, _)) in values.iter().enumerate() {
+                        if (at + 1).is_multiple_of(slide as usize) && *place >= before {
+                            let from = (at + 1).saturating_sub(length);
+                            let window = values[from..=at].iter().map(|(_, value)| *value);
+                            windows.push((key.clone(), window.collect::<Vec<_>>()));
+                        }
+                    }
+                }
+                windows.sort();
+                Some(windows)
+            },
+        );
+    }
 }
 
 fn map_partitions_sees_every_partition_once() {

@@ -14,7 +14,8 @@ use tidegate::operators::event_time::{
     TimeWindows, Watermark, Watermarks, WindowAggregate, micros, pace,
 };
 use tidegate::operators::keyed::{
-    Accumulate, Departed, Multisets, ReplayState, Slide, SlideMerge, SlideRows, Update, UpdateState,
+    Accumulate, CountWindow, Departed, Enrich, MapWithState, Mapped, Multisets, ReplayMapWithState,
+    ReplayState, Side, Slide, SlideMerge, SlideRows, State, StateSpec, Update, UpdateState, Visit,
 };
 use tidegate::operators::{Chunks, Count, Diff, Max, Mean, Peers, Sum, Tick, WindowRule, ship};
 use timely::container::NoopBuilder;
@@ -35,8 +36,12 @@ pub fn trials() -> Vec<Trial> {
         a_window_of_partial_results_goes_on,
         a_window_of_rows_goes_on_and_rebuilds_what_follows,
         a_window_s_contents_go_on,
+        windows_of_so_many_records_go_on,
+        a_table_beside_a_stream_goes_on,
         states_of_one_s_own_go_on,
         replayed_states_go_on,
+        mapped_states_go_on_and_time_out,
+        replayed_mapped_states_go_on,
         watermarks_go_on,
         windows_of_event_time_go_on,
         sessions_go_on,
@@ -299,6 +304,48 @@ fn a_window_s_contents_go_on() {
     goes_on(955, Contents { rule: None });
 }
 
+restorable! {
+    Counted {}: CountWindow<String, i64>, accumulates false,
+    operator(self, peers) CountWindow::new(3, 2),
+    input(rows, peers) by_key(rows, peers),
+    owner(saved, peers) Some(peers.owner_of_key(&saved.0)),
+    shown(self, output, ticks) show_chunks(output),
+}
+
+fn windows_of_so_many_records_go_on() {
+    goes_on(957, Counted {});
+}
+
+restorable! {
+    // Every third value is a record, the others are rows of the table that go again as others come.
+    Beside {}: Enrich<String, i64, i64>, accumulates false,
+    operator(self, peers) Enrich::new(),
+    input(rows, peers) {
+        let sides = rows.unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Sides", |_, _| {
+            |input, output| {
+                input.for_each(|time, chunks| {
+                    let mut sides = std::mem::take(chunks).flat_map(|(key, value): Row| {
+                        let sides = match value.rem_euclid(3) {
+                            0 => vec![Side::Left(value)],
+                            rest => vec![Side::Right((rest, 2)), Side::Right((3 - rest, -1))],
+                        };
+                        sides.into_iter().map(move |side| (key.clone(), side)).collect::<Vec<_>>()
+                    });
+                    output.session_with_builder(&time).give_container(&mut sides);
+                });
+            }
+        });
+        let owners = peers.clone();
+        ship::ship(sides, peers, "by key", move |(key, _)| owners.owner_of_key(key))
+    },
+    owner(saved, peers) Some(peers.owner_of_key(&saved.0)),
+    shown(self, output, ticks) show_chunks(output),
+}
+
+fn a_table_beside_a_stream_goes_on() {
+    goes_on(958, Beside {});
+}
+
 type Step = fn(Update<'_, String, i64>, Option<String>) -> Option<String>;
 
 /// Writes a key's story on; some keys go again, and without values nothing changes but in every
@@ -350,6 +397,98 @@ restorable! {
 fn replayed_states_go_on() {
     goes_on(970, Replayed { initial: false });
     goes_on(971, Replayed { initial: true });
+}
+
+type Visited = fn(Visit<'_, String, i64>, &mut State<String>) -> Option<String>;
+
+/// Writes a key's story on and shows it; 0 leaves it alone, 3 ends it.
+fn visit(visit: Visit<'_, String, i64>, state: &mut State<String>) -> Option<String> {
+    let story = state.get().cloned().unwrap_or_default();
+    match visit.value {
+        None => return Some(format!("{} {story}gone", visit.key)),
+        Some(0) => return None,
+        Some(3) => state.remove(),
+        Some(value) => state.update(format!("{story}{value} ")),
+    }
+    Some(format!("{} {story}", visit.key))
+}
+
+type MappedRows<'s> = Stream<'s, u64, Chunks<Mapped<String, String, String>>>;
+
+fn show_states<'s>(rows: MappedRows<'s>) -> StreamVec<'s, u64, Shown> {
+    rows.unary::<NoopBuilder<_>, _, _, _>(Pipeline, "States", |_, _| {
+        |input, output| {
+            input.for_each(|time, rows| {
+                let rows = std::mem::take(rows).into_rows().into_iter();
+                let states = rows.filter_map(|row| match row {
+                    Mapped::State(state, diff) => Some((format!("{state:?}"), diff)),
+                    Mapped::Emitted(_) => None,
+                });
+                output.session_with_builder(&time).give_container(&mut states.collect());
+            });
+        }
+    })
+}
+
+fn show_emitted<'s>(rows: MappedRows<'s>) -> StreamVec<'s, u64, Shown> {
+    let emitted = rows.unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Emitted", |_, _| {
+        |input, output| {
+            input.for_each(|time, rows| {
+                let mut rows = std::mem::take(rows).flat_map(|row| match row {
+                    Mapped::Emitted(row) => Some(row),
+                    Mapped::State(..) => None,
+                });
+                output.session_with_builder(&time).give_container(&mut rows);
+            });
+        }
+    });
+    show_chunks(emitted)
+}
+
+fn spec(peers: &Peers, starts: bool) -> StateSpec<String, String> {
+    let spec = StateSpec::new().initial(if starts { initial(peers) } else { Vec::new() });
+    spec.timeout(std::time::Duration::from_secs(4))
+}
+
+restorable! {
+    MappedStates { initial: bool }: MapWithState<String, i64, String, Option<String>, Visited>,
+    accumulates true,
+    operator(self, peers) MapWithState::new(spec(peers, self.initial), visit as Visited),
+    input(rows, peers) by_key(rows, peers),
+    owner(saved, peers) Some(peers.owner_of_key(&saved.0)),
+    shown(self, output, ticks) show_states(output),
+}
+
+restorable! {
+    MappedRecords { initial: bool }: MapWithState<String, i64, String, Option<String>, Visited>,
+    accumulates false,
+    operator(self, peers) MapWithState::new(spec(peers, self.initial), visit as Visited),
+    input(rows, peers) by_key(rows, peers),
+    owner(saved, peers) Some(peers.owner_of_key(&saved.0)),
+    shown(self, output, ticks) show_emitted(output),
+}
+
+fn mapped_states_go_on_and_time_out() {
+    for initial in [false, true] {
+        goes_on(980 + u64::from(initial), MappedStates { initial });
+        goes_on(982 + u64::from(initial), MappedRecords { initial });
+    }
+}
+
+restorable! {
+    ReplayedVisits { initial: bool }:
+        ReplayMapWithState<String, i64, String, Option<String>, Visited>,
+    accumulates false,
+    operator(self, peers) ReplayMapWithState::new(spec(peers, self.initial), visit as Visited),
+    input(rows, peers) by_key(rows, peers),
+    // A batch is a batch for every worker.
+    owner(saved, peers) saved.1.as_ref().map(|(key, _)| peers.owner_of_key(key)),
+    shown(self, output, ticks) show_emitted(output),
+}
+
+fn replayed_mapped_states_go_on() {
+    goes_on(990, ReplayedVisits { initial: false });
+    goes_on(991, ReplayedVisits { initial: true });
 }
 
 /// Rows with event times about those of their batches, now and then far behind.

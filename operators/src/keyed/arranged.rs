@@ -14,7 +14,7 @@ use differential_dataflow::operators::arrange::{Arranged, TraceAgent};
 use differential_dataflow::trace::implementations::{
     ContainerChunker, KeyBatcher, KeyBuilder, KeySpine, ValBatcher, ValBuilder, ValSpine,
 };
-use differential_dataflow::trace::{BatchReader, Cursor, Navigable, Trace, TraceReader};
+use differential_dataflow::trace::{BatchReader, Cursor, Navigable, TraceReader};
 use differential_dataflow::{AsCollection, VecCollection};
 use timely::container::NoopBuilder;
 use timely::dataflow::channels::pact::Pipeline;
@@ -24,6 +24,7 @@ use timely::progress::Antichain;
 
 use crate::batched::{Differences, Output, StateSize};
 use crate::combine::Tally;
+use crate::join::arranged_sizes;
 use crate::{Aggregate, Chunks, Diff, Epoch, Record};
 
 /// An accumulator as differential's difference: records and accumulator add up together.
@@ -135,7 +136,7 @@ where
         KeyBuilder<K, T, Weight<V, A>>,
         KeySpine<K, T, Weight<V, A>>,
     >(updates, Pipeline, &format!("Arrange: {name}"));
-    let sizes = sizes(&arranged, size_of::<(K, T, Weight<V, A>)>());
+    let sizes = arranged_sizes(&arranged, size_of::<(K, T, Weight<V, A>)>());
     Summed { output: total_by_key(arranged, name), sizes }
 }
 
@@ -145,37 +146,6 @@ pub struct Summed<'s, T: Epoch, D: Clone + 'static> {
     pub output: VecCollection<'s, T, D, Diff>,
     /// The size of the arrangement after each batch that changed it.
     pub sizes: StreamVec<'s, T, StateSize>,
-}
-
-/// Measures a trace whenever it has grown.
-///
-/// Holds a handle of the trace, which lets go of everything up to the last batch seen.
-fn sizes<'s, Tr>(
-    arranged: &Arranged<'s, TraceAgent<Tr>>,
-    update_bytes: usize,
-) -> StreamVec<'s, Tr::Time, StateSize>
-where
-    Tr: Trace<Time: Epoch> + 'static,
-{
-    let update_bytes = update_bytes as u64;
-    let mut trace = arranged.trace.clone();
-    let batches = arranged.stream.clone();
-    batches.unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Size", move |_, _| {
-        move |input, output| {
-            input.for_each(|time, batches| {
-                let Some(last) = batches.last() else { return };
-                trace.set_logical_compaction(last.upper().borrow());
-                trace.set_physical_compaction(last.upper().borrow());
-                let updated = batches.iter().map(|batch| batch.len() as u64).sum();
-                let mut rows = 0;
-                trace.map_batches(|batch| rows += batch.len() as u64);
-                // A trace keeps keys, values, times and differences in columns of their own.
-                let bytes = rows * update_bytes;
-                let size = StateSize { keys: rows, bytes, updated };
-                output.session_with_builder(&time).give_container(&mut vec![size]);
-            });
-        }
-    })
 }
 
 type Totals<K, V, A, T> = KeySpine<K, T, Weight<V, A>>;
@@ -266,7 +236,7 @@ where
         ValBuilder<K, V, T, Diff>,
         ValSpine<K, V, T, Diff>,
     >(updates.inner, Pipeline, &format!("Arrange: {name}"));
-    let sizes = sizes(&arranged, size_of::<(K, V, T, Diff)>());
+    let sizes = arranged_sizes(&arranged, size_of::<(K, V, T, Diff)>());
     let output = arranged
         .reduce_abelian::<_, ValBuilder<K, A::Out, T, Diff>, ValSpine<K, A::Out, T, Diff>, _, _>(
             &format!("Reduce: {name}"),

@@ -108,6 +108,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::check::Check;
     use crate::keyed::oracle::check_against;
 
     #[test]
@@ -117,6 +118,12 @@ mod tests {
             |(row, diff)| (row, diff),
             |rows: &BTreeMap<(u64, i64), i64>| rows.keys().map(|row| (*row, 1)).collect(),
         );
+    }
+
+    #[test]
+    fn keeps_all_promises() {
+        let rows = Check::new(|random| random.below(9), |row| row);
+        assert_eq!(rows.run(Distinct::new), Ok(()));
     }
 
     #[test]

@@ -79,6 +79,49 @@ impl<V: Record> Multiset<V> {
     pub(super) fn bytes(&self) -> usize {
         self.heap_bytes + self.counts.len() * size_of::<(V, i64)>()
     }
+
+    /// Every value as often as it is there, the smallest first.
+    pub(super) fn to_vec(&self) -> Vec<V> {
+        let repeated = self.counts.iter().flat_map(|(value, times)| {
+            std::iter::repeat_n(value, usize::try_from(*times).unwrap_or(0))
+        });
+        repeated.cloned().collect()
+    }
+}
+
+/// Keeps a key's values, and lets nobody see them.
+pub(super) struct Values<V>(PhantomData<fn(V)>);
+
+impl<V> Values<V> {
+    pub(super) fn new() -> Self {
+        Values(PhantomData)
+    }
+}
+
+impl<V: Record> Rule for Values<V> {
+    type State = Multiset<V>;
+    type Change = (V, Diff);
+    type View = ();
+
+    fn first(&self, change: (V, Diff)) -> Multiset<V> {
+        Multiset::of(change)
+    }
+
+    fn apply(&self, values: &mut Multiset<V>, change: (V, Diff)) {
+        values.add(change);
+    }
+
+    fn view(&self, _values: &Multiset<V>) -> Option<()> {
+        None
+    }
+
+    fn is_absent(&self, values: &Multiset<V>) -> bool {
+        values.counts().is_empty()
+    }
+
+    fn owned_bytes(&self, values: &Multiset<V>) -> usize {
+        values.bytes()
+    }
 }
 
 impl<V: Record, A: Aggregate<V>> Rule for Counting<V, A> {
@@ -161,5 +204,19 @@ where
 
     fn size(&self) -> StateSize {
         self.index.size()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::Check;
+    use crate::{Max, Min};
+
+    #[test]
+    fn keeps_all_promises() {
+        let rows = Check::new(|random| (random.below(4), random.below(9)), |(key, _)| key);
+        assert_eq!(rows.run(|| Multisets::new(Max)), Ok(()));
+        assert_eq!(rows.run(|| Multisets::new(Min)), Ok(()));
     }
 }

@@ -10,19 +10,7 @@ use crate::batched::BatchOperator;
 use crate::local::Local;
 use crate::{Chunks, Diff};
 
-/// Numbers that are the same everywhere.
-pub(crate) struct Numbers(u64);
-
-impl Numbers {
-    pub(crate) fn new(seed: u64) -> Self {
-        Numbers(seed)
-    }
-
-    pub(crate) fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(1);
-        crate::stable_hash(&self.0) % limit
-    }
-}
+pub(crate) use crate::check::Numbers;
 
 type Pair = (u64, i64);
 
@@ -36,7 +24,7 @@ pub(crate) fn check_against<R, O>(
     O: BatchOperator<u64, Input = Chunks<R>, Output = Vec<(Pair, u64, Diff)>>,
 {
     for seed in 0..20 {
-        let mut numbers = Numbers::new(seed << 32);
+        let mut numbers = Numbers::new(seed);
         let mut rows: BTreeMap<Pair, i64> = BTreeMap::new();
         let mut found: BTreeMap<Pair, i64> = BTreeMap::new();
         let mut local = Local::new(operator());

@@ -137,6 +137,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::check::Check;
     use crate::keyed::oracle::check_against;
 
     fn largest(k: usize, rows: &BTreeMap<(u64, i64), i64>) -> BTreeMap<(u64, i64), i64> {
@@ -160,6 +161,12 @@ mod tests {
         for k in [0, 1, 3, 100] {
             check_against(move || TopK::<u64, i64>::new(k), |row| row, |rows| largest(k, rows));
         }
+    }
+
+    #[test]
+    fn keeps_all_promises() {
+        let rows = Check::new(|random| (random.below(4), random.below(9)), |(key, _)| key);
+        assert_eq!(rows.run(|| TopK::new(2)), Ok(()));
     }
 
     #[test]

@@ -1,10 +1,15 @@
 //! Operators against plain loops: running counts, sliding counts, growing state.
 
+mod against;
+mod batch_join;
 mod drive;
 mod growth;
+mod idle_state;
 mod plain;
+mod ranking;
 mod running;
 mod sliding;
+mod sliding_max;
 
 use super::Settings;
 use super::report::{BenchRow, Report};
@@ -26,6 +31,10 @@ pub fn operators(
     let mut report = Report::default();
     running::run(settings, &mut report, progress)?;
     sliding::run(settings, &mut report, progress)?;
+    sliding_max::run(settings, &mut report, progress)?;
+    batch_join::run(settings, &mut report, progress)?;
+    ranking::run(settings, &mut report, progress)?;
+    idle_state::run(settings, &mut report, progress)?;
     growth::run(settings, &mut report, progress)?;
     Ok(report)
 }

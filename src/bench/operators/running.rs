@@ -13,12 +13,11 @@
 
 use std::process::{Child, Command};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use tidegate_operators::stable_hash;
-use timely::dataflow::operators::InspectCore;
 
+use super::against::Counter;
 use super::drive::{Subject, drive, median, plain};
 use super::plain::Counts;
 use crate::bench::data::Keys;
@@ -98,24 +97,18 @@ fn dataset(
             records: Arc::clone(&records),
         };
         let batches = records.len().div_ceil(BATCH);
-        let found = Arc::new(AtomicU64::new(0));
-        let (null, seen) = (Null::default(), Arc::clone(&found));
+        let counter = Counter::default();
+        let (null, seen) = (Null::default(), counter.clone());
         let sink = null.clone();
         let mut row = drive(&subject, move |ctx, keys| {
             let table = keys.running().count_by_value();
             if ordered {
                 table.changes().sink(sink.clone());
             } else {
-                let seen = Arc::clone(&seen);
-                let differences = table.into_collection().inner;
-                ctx.complete_with(differences.inspect_container(move |event| {
-                    if let Ok((_, rows)) = event {
-                        seen.fetch_add(rows.len() as u64, Ordering::Relaxed);
-                    }
-                }));
+                seen.count(ctx, table.into_collection().inner);
             }
         })?;
-        let rows = if ordered { null.rows() } else { found.load(Ordering::Relaxed) };
+        let rows = if ordered { null.rows() } else { counter.seen() };
         assert_eq!(rows, by_batch[batches - 1], "{variant} on {} changes other rows", keys.name);
         row.ratio_to_limit = Some(row.records_per_s / limit_rate);
         Ok(row)

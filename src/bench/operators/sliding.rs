@@ -6,10 +6,8 @@
 //! Method: batches of 10,000 keys out of 10,000, slide 1, to differential output.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use timely::dataflow::operators::InspectCore;
-
+use super::against::Counter;
 use super::drive::{Subject, drive, median, plain};
 use super::plain::SlidingCounts;
 use crate::bench::Settings;
@@ -66,20 +64,13 @@ pub(super) fn run(
                 records: Arc::clone(&keys.keys),
             };
             let mut row = median(settings, || {
-                let found = Arc::new(AtomicU64::new(0));
-                let seen = Arc::clone(&found);
+                let counter = Counter::default();
+                let seen = counter.clone();
                 let row = drive(&subject, move |ctx, keys| {
-                    let seen = Arc::clone(&seen);
                     let window = keys.window(Span::batches(length), Span::batches(1));
-                    let differences = window.count_by_value().into_collection().inner;
-                    ctx.complete_with(differences.inspect_container(move |event| {
-                        if let Ok((_, rows)) = event {
-                            seen.fetch_add(rows.len() as u64, Ordering::Relaxed);
-                        }
-                    }));
+                    seen.count(ctx, window.count_by_value().into_collection().inner);
                 })?;
-                let rows = found.load(Ordering::Relaxed);
-                assert_eq!(rows, expected, "{variant} over {dataset} changes other rows");
+                assert_eq!(counter.seen(), expected, "{variant} over {dataset} changes other rows");
                 Ok(row)
             })?;
             row.ratio_to_limit = Some(row.records_per_s / limit_rate);

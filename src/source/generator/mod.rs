@@ -221,10 +221,12 @@ impl<D: Record> Reader<D> for GeneratorReader<D> {
     fn poll(&mut self, intake: &mut Intake<D>, _wait: Duration) -> Result<Poll, SourceError> {
         self.batches += 1;
         let due = self.due(intake.tick().map_or(0, |tick| tick.id));
-        let room = intake.room().unwrap_or(u64::MAX);
         let mut ended = self.records.is_some();
         for (partition, next) in &mut self.assigned {
-            let until = share(due, *partition, self.partitions).min(next.saturating_add(room));
+            let room = intake.room_of(*partition).unwrap_or(u64::MAX);
+            let due = share(due, *partition, self.partitions);
+            let until = due.min(next.saturating_add(room));
+            intake.behind(*partition, due.saturating_sub(until));
             for offset in *next..until {
                 let mut random = Random::new(self.seed, *partition, offset);
                 intake.push(*partition, offset, (self.make)(&mut random, offset));

@@ -1,6 +1,8 @@
 //! Operations on one batch.
 
-use tidegate::DStream;
+use tidegate::sink::Memory;
+use tidegate::source::Queue;
+use tidegate::{DStream, Local};
 
 use super::{Program, ones};
 use crate::facts::case::Case;
@@ -64,13 +66,93 @@ pub fn find(case: &Case) -> Option<Result<Program, String>> {
         },
         "context.union" => |case, workers| {
             case.holds(workers, |numbers| {
-                let others = shifted(numbers.clone(), 4).union(shifted(numbers.clone(), 8));
-                numbers.union(others)
+                let ctx = numbers.context();
+                ctx.union([0, 4, 8].map(|by| shifted(numbers.clone(), by))).expect("three")
+            });
+        },
+        "slice" => slice,
+        "glom" => |case, workers| {
+            case.holds(workers, |numbers| numbers.glom().map(Datum::List));
+        },
+        "repartition" => |case, workers| {
+            let partitions = case.number("to_partitions").expect("partitions") as u32;
+            case.holds(workers, move |numbers| numbers.repartition(partitions));
+            let sizes = case.run(workers, move |numbers| {
+                numbers.repartition(partitions).glom().count().map(Datum::from)
+            });
+            let expected = case.params["also_expect"]["partitions_per_batch"].as_array();
+            let expected: Vec<Vec<Datum>> =
+                expected.expect("sizes").iter().map(|count| vec![Datum::of(count)]).collect();
+            assert_eq!(sizes, expected, "partitions of each batch");
+        },
+        "context.transform" => |case, workers| {
+            case.holds(workers, |numbers| {
+                let ctx = numbers.context();
+                let streams = [0, 4, 8].map(|by| shifted(numbers.clone(), by));
+                ctx.transform(streams.into(), |streams| ctx.union(streams).expect("three"))
+            });
+        },
+        "transformWith" => |case, workers| {
+            case.holds_of_two(workers, |left, right| {
+                let (left, right) = (ones(left), crosses(right));
+                left.transform_with(right, |left, right| left.join(right)).map(Datum::from)
+            });
+        },
+        "cogroup" => |case, workers| {
+            case.holds_of_two(workers, |left, right| {
+                ones(left).cogroup(crosses(right)).map(Datum::from)
+            });
+        },
+        "join" => |case, workers| {
+            case.holds_of_two(workers, |left, right| {
+                ones(left).join(crosses(right)).map(Datum::from)
+            });
+        },
+        "leftOuterJoin" => |case, workers| {
+            case.holds_of_two(workers, |left, right| {
+                ones(left).left_outer_join(crosses(right)).map(Datum::from)
+            });
+        },
+        "rightOuterJoin" => |case, workers| {
+            case.holds_of_two(workers, |left, right| {
+                ones(left).right_outer_join(crosses(right)).map(Datum::from)
+            });
+        },
+        "fullOuterJoin" => |case, workers| {
+            case.holds_of_two(workers, |left, right| {
+                ones(left).full_outer_join(crosses(right)).map(Datum::from)
             });
         },
         _ => return None,
     };
     Some(Ok(program))
+}
+
+fn slice(case: &Case, workers: usize) {
+    let (input, output) = (Queue::<Datum>::new(1), Memory::<Datum>::new());
+    let (source, sink) = (input.clone(), output.clone());
+    let mut local = Local::start(case.config(workers), move |ctx| {
+        ctx.source(source.clone()).sink(sink.clone());
+    })
+    .expect("the program can run");
+    let bound = |param: &str| case.number(param).expect("a bound") as i64;
+    let (from, to) = (bound("from_ms"), bound("to_ms"));
+    if let Some(error) = case.text("expect_error") {
+        let found = output.slice(from, to).expect_err("it is too early").to_string();
+        assert!(found.contains(error), "{found}");
+    }
+    for batch in case.batches() {
+        input.push(batch);
+        local.tick();
+    }
+    local.stop().expect("the job ends well");
+    if !case.has("expect_error") {
+        case.compare(&[output.slice(from, to).expect("there are batches")]);
+    }
+}
+
+fn crosses(words: DStream<'_, Datum>) -> DStream<'_, (Datum, String)> {
+    words.map(|word| (word, "x".to_owned()))
 }
 
 fn shifted(numbers: DStream<'_, Datum>, by: i64) -> DStream<'_, Datum> {

@@ -1,0 +1,368 @@
+//! Iteration inside a job: a table that is computed from itself, round by round, in each batch.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use differential_dataflow::VecCollection;
+use tidegate_operators::batched::StateSize;
+use tidegate_operators::iterate::{Round, RoundsPerBatch, iterate};
+use tidegate_operators::join::{self, KeyArrangement, PairArrangement};
+use tidegate_operators::{Aggregate, Peers, Record, differences, ship};
+use timely::container::NoopBuilder;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::vec::Map;
+use timely::dataflow::operators::{Concatenate, Leave, Operator};
+use timely::dataflow::{Scope, StreamVec};
+
+use super::{ArrangedTable, Place, Table};
+use crate::batch::{BatchId, Diff, RowStream};
+use crate::context::Context;
+use crate::dstream::DStream;
+use crate::error::BuildError;
+
+type Rows<'i, D> = VecCollection<'i, Round<BatchId>, D, Diff>;
+
+/// What comes of an iteration.
+pub struct Iterated<'s, D: 'static> {
+    /// The rows after the last round of each batch.
+    pub table: Table<'s, D>,
+    /// How many rounds each batch took: 0 if nothing changed. As many as were allowed: they may
+    /// not have been enough.
+    pub rounds: DStream<'s, u64>,
+}
+
+/// A table inside an [iteration](Table::iterate): it has contents in each round of each batch.
+///
+/// Its operations are those of tables. All keep what they need in differential's arrangements, for
+/// each round in which it differs from the round before.
+pub struct Nested<'i, D: 'static> {
+    rows: Rows<'i, D>,
+    shared: Rc<Shared<'i>>,
+}
+
+struct Shared<'i> {
+    scope: Scope<'i, Round<BatchId>>,
+    peers: Peers,
+    slide: u64,
+    sizes: RefCell<Vec<StreamVec<'i, Round<BatchId>, StateSize>>>,
+}
+
+impl<D: Clone + 'static> Clone for Nested<'_, D> {
+    fn clone(&self) -> Self {
+        Nested { rows: self.rows.clone(), shared: Rc::clone(&self.shared) }
+    }
+}
+
+impl<'s, D: Record> Table<'s, D> {
+    /// Applies `body` to the table, to what comes out of that, and so on, until a round changes
+    /// nothing; after `rounds_max` rounds it stops, with what is there then.
+    ///
+    /// Incremental: a batch costs, in each round, what its changes have changed in that round.
+    /// The contents are those of an iteration from scratch, rows that went included. Where programs
+    /// are recomputed ([`Strategy::Recompute`](crate::Strategy::Recompute)) it goes by the
+    /// differences between contents.
+    ///
+    /// Kept: what the operations of `body` keep, for each round that differs from the one before.
+    ///
+    /// ```
+    /// # use tidegate::doc::batches;
+    /// // Everything downstream of the spring.
+    /// let below = batches(vec![vec!["spring-brook", "brook-tide", "moor-bog"]], |lines| {
+    ///     let rivers = lines.flat_map(|line: String| {
+    ///         line.split_once('-').map(|(from, to)| (from.to_string(), to.to_string()))
+    ///     });
+    ///     let rivers = rivers.running().table().distinct();
+    ///     let spring = rivers.clone().map(|(from, _)| from).filter(|from| from == "spring");
+    ///     let below = spring.clone().distinct().iterate(100, move |below| {
+    ///         let next = below.clone().map(|place| (place, ())).join(rivers);
+    ///         below.union(next.map(|(_, ((), to))| to)).distinct()
+    ///     });
+    ///     below.table.snapshots()
+    /// });
+    /// assert_eq!(below[0].len(), 3);
+    /// assert!(below[0].contains(&"tide".to_string()) && !below[0].contains(&"bog".to_string()));
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If `rounds_max` is 0.
+    pub fn iterate<F>(self, rounds_max: u64, body: F) -> Iterated<'s, D>
+    where
+        F: for<'i> FnOnce(Nested<'i, D>) -> Nested<'i, D>,
+    {
+        let (ctx, slide, uid) = (self.ctx, self.slide, self.options.uid.clone());
+        let (peers, outer) = (ctx.peers(), ctx.scope());
+        let (number, _) = ctx.build().name_operator("iterate", uid.as_deref());
+        let mut sizes: Option<RowStream<'s, StateSize>> = None;
+        let iterated = iterate(outer, self.into_collection(), peers, rounds_max, |scope, rows| {
+            let sizes_inside = RefCell::default();
+            let shared = Shared { scope, peers: peers.clone(), slide, sizes: sizes_inside };
+            let shared = Rc::new(shared);
+            let result = body(Nested { rows, shared: Rc::clone(&shared) });
+            sizes = Some(together(scope, shared.sizes.take()).leave(outer));
+            result.rows
+        });
+        if let Some(sizes) = sizes {
+            ctx.report_sizes(number, sizes);
+        }
+        let table = Table::of_collection(ctx, iterated.output, slide);
+        let table = Table { place: Some(Place::by_row()), ..table };
+        let owner = peers.owner_of_key(&());
+        let rounds = differences::by_batch(iterated.rounds);
+        let rounds = ship::ship(rounds, peers, "rounds", move |_| owner);
+        let operator = RoundsPerBatch::new(owner == peers.index());
+        let rounds = ctx.attach_per_batch("Rounds", rounds, operator);
+        Iterated { table, rounds: ctx.dstream(rounds) }
+    }
+}
+
+/// The size of all arrangements, whenever one of them has changed.
+fn together<'i>(
+    scope: Scope<'i, Round<BatchId>>,
+    sizes: Vec<StreamVec<'i, Round<BatchId>, StateSize>>,
+) -> StreamVec<'i, Round<BatchId>, StateSize> {
+    let numbered =
+        sizes.into_iter().enumerate().map(|(number, sizes)| sizes.map(move |size| (number, size)));
+    let numbered: Vec<_> = numbered.collect();
+    let all = scope.concatenate(numbered);
+    all.unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Sizes", |_, _| {
+        let mut latest: BTreeMap<usize, StateSize> = BTreeMap::new();
+        let (mut batch, mut updated) = (0, 0);
+        move |input, output| {
+            input.for_each(|time, sizes| {
+                if time.outer != batch {
+                    (batch, updated) = (time.outer, 0);
+                }
+                for (number, size) in sizes.drain(..) {
+                    updated += size.updated;
+                    latest.insert(number, size);
+                }
+                let keys = latest.values().map(|size| size.keys).sum();
+                let bytes = latest.values().map(|size| size.bytes).sum();
+                let size = StateSize { keys, bytes, updated };
+                output.session_with_builder(&time).give_container(&mut vec![size]);
+            });
+        }
+    })
+}
+
+impl<'i, D: Record> Nested<'i, D> {
+    fn with<E>(&self, rows: Rows<'i, E>) -> Nested<'i, E> {
+        Nested { rows, shared: Rc::clone(&self.shared) }
+    }
+
+    /// A table from outside the iteration, the same in all rounds.
+    pub fn enter<E: Record>(&self, table: Table<'_, E>) -> Nested<'i, E> {
+        self.check_slide("iterate", table.ctx, table.slide);
+        self.with(table.into_collection().enter(self.shared.scope))
+    }
+
+    /// One row for each row.
+    pub fn map<E: Record>(self, logic: impl FnMut(D) -> E + 'static) -> Nested<'i, E> {
+        self.with(self.rows.clone().map(logic))
+    }
+
+    /// Any number of rows for each row.
+    pub fn flat_map<I>(self, mut logic: impl FnMut(D) -> I + 'static) -> Nested<'i, I::Item>
+    where
+        I: IntoIterator,
+        I::Item: Record,
+    {
+        let rows = self.rows.clone();
+        self.with(rows.flat_map(move |row| logic(row).into_iter().collect::<Vec<_>>()))
+    }
+
+    /// The rows for which `keep` holds.
+    pub fn filter(self, keep: impl FnMut(&D) -> bool + 'static) -> Nested<'i, D> {
+        self.with(self.rows.clone().filter(keep))
+    }
+
+    /// The rows of both tables: a row that is in both is there twice.
+    pub fn union(self, other: Nested<'i, D>) -> Nested<'i, D> {
+        self.with(self.rows.clone().concat(other.rows))
+    }
+
+    /// Each row once, for as long as it is there at all.
+    pub fn distinct(self) -> Nested<'i, D> {
+        let distinct = self.once();
+        self.with(distinct.as_collection(|row, ()| row.clone()))
+    }
+
+    fn once(&self) -> KeyArrangement<'i, Round<BatchId>, D> {
+        let distinct = join::distinct(self.rows.clone(), &self.shared.peers, "Nested");
+        let sizes = join::arranged_sizes(&distinct, size_of::<(D, Round<BatchId>, Diff)>());
+        self.shared.sizes.borrow_mut().push(sizes);
+        distinct
+    }
+
+    fn check_slide(&self, operation: &'static str, ctx: Context<'_>, slide: u64) {
+        if slide != self.shared.slide {
+            let (left, right) = (self.shared.slide, slide);
+            ctx.reject(BuildError::Slides { operation, left, right });
+        }
+    }
+}
+
+/// What a table by key inside an iteration can be joined with: another one there, or one from
+/// outside, whose index is then built once and shared by all rounds.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be joined by keys of type `{K}` inside an iteration",
+    note = "a nested table of pairs `({K}, W)` can, a table of such pairs from outside, and what \
+            its `arranged_by_key` gives"
+)]
+pub trait InRounds<'i, K: Record> {
+    /// The values that it has under a key.
+    type Value: Record;
+
+    /// Every pair of values under the same key.
+    #[doc(hidden)]
+    fn matched<V: Record>(self, with: &Nested<'i, (K, V)>) -> Nested<'i, (K, (V, Self::Value))>;
+
+    /// The rows of `of` whose key is here.
+    #[doc(hidden)]
+    fn present<V: Record>(self, of: &Nested<'i, (K, V)>) -> Nested<'i, (K, V)>;
+}
+
+impl<'i, K: Record, W: Record> InRounds<'i, K> for Nested<'i, (K, W)> {
+    type Value = W;
+
+    fn matched<V: Record>(self, with: &Nested<'i, (K, V)>) -> Nested<'i, (K, (V, W))> {
+        with.with(join::inner(with.arranged(), self.arranged()))
+    }
+
+    fn present<V: Record>(self, of: &Nested<'i, (K, V)>) -> Nested<'i, (K, V)> {
+        let keys = self.map(|(key, _)| key).once();
+        of.with(join::semi(of.arranged(), keys))
+    }
+}
+
+impl<'i, K: Record, W: Record> InRounds<'i, K> for &ArrangedTable<'_, K, W> {
+    type Value = W;
+
+    fn matched<V: Record>(self, with: &Nested<'i, (K, V)>) -> Nested<'i, (K, (V, W))> {
+        with.check_slide("join", self.context(), self.slide());
+        let outside = self.rows().enter(with.shared.scope);
+        with.with(with.arranged().join_core(outside, |key, value, other: &W| {
+            Some((key.clone(), (value.clone(), other.clone())))
+        }))
+    }
+
+    fn present<V: Record>(self, of: &Nested<'i, (K, V)>) -> Nested<'i, (K, V)> {
+        of.check_slide("semi_join", self.context(), self.slide());
+        let keys = self.keys().enter(of.shared.scope);
+        of.with(of.arranged().join_core(keys, |key, value, ()| Some((key.clone(), value.clone()))))
+    }
+}
+
+impl<'i, K: Record, W: Record> InRounds<'i, K> for ArrangedTable<'_, K, W> {
+    type Value = W;
+
+    fn matched<V: Record>(self, with: &Nested<'i, (K, V)>) -> Nested<'i, (K, (V, W))> {
+        (&self).matched(with)
+    }
+
+    fn present<V: Record>(self, of: &Nested<'i, (K, V)>) -> Nested<'i, (K, V)> {
+        (&self).present(of)
+    }
+}
+
+impl<'i, K: Record, W: Record> InRounds<'i, K> for Table<'_, (K, W)> {
+    type Value = W;
+
+    fn matched<V: Record>(self, with: &Nested<'i, (K, V)>) -> Nested<'i, (K, (V, W))> {
+        self.arranged_by_key().matched(with)
+    }
+
+    fn present<V: Record>(self, of: &Nested<'i, (K, V)>) -> Nested<'i, (K, V)> {
+        self.arranged_by_key().present(of)
+    }
+}
+
+impl<'i, K: Record, V: Record> Nested<'i, (K, V)> {
+    fn arranged(&self) -> PairArrangement<'i, Round<BatchId>, K, V> {
+        let arranged = join::by_key(self.rows.clone(), &self.shared.peers, "Nested");
+        self.sized(arranged)
+    }
+
+    fn sized<W: Record>(
+        &self,
+        arranged: PairArrangement<'i, Round<BatchId>, K, W>,
+    ) -> PairArrangement<'i, Round<BatchId>, K, W> {
+        let update_bytes = size_of::<((K, W), Round<BatchId>, Diff)>();
+        let sizes = join::arranged_sizes(&arranged, update_bytes);
+        self.shared.sizes.borrow_mut().push(sizes);
+        arranged
+    }
+
+    /// Another value for each value.
+    pub fn map_values<W>(self, mut logic: impl FnMut(V) -> W + 'static) -> Nested<'i, (K, W)>
+    where
+        W: Record,
+    {
+        self.map(move |(key, value)| (key, logic(value)))
+    }
+
+    /// Every pair of values under the same key.
+    pub fn join<J: InRounds<'i, K>>(self, other: J) -> Nested<'i, (K, (V, J::Value))> {
+        other.matched(&self)
+    }
+
+    /// The rows whose key the other table has.
+    pub fn semi_join<J: InRounds<'i, K>>(self, other: J) -> Nested<'i, (K, V)> {
+        other.present(&self)
+    }
+
+    /// The rows whose key the other table has not.
+    pub fn anti_join<J: InRounds<'i, K>>(self, other: J) -> Nested<'i, (K, V)> {
+        let present = other.present(&self).rows;
+        self.with(self.rows.clone().concat(present.negate()))
+    }
+
+    /// The smallest value of each key.
+    pub fn min_by_key(self) -> Nested<'i, (K, V)> {
+        self.reduced(|values| {
+            let mut there = values.iter().filter(|(_, times)| *times > 0);
+            there.next().map(|(value, _)| (*value).clone())
+        })
+    }
+
+    /// The largest value of each key.
+    pub fn max_by_key(self) -> Nested<'i, (K, V)> {
+        self.reduced(|values| {
+            let mut there = values.iter().rev().filter(|(_, times)| *times > 0);
+            there.next().map(|(value, _)| (*value).clone())
+        })
+    }
+
+    /// The aggregate of each key's values, computed anew from all of them when one changes.
+    pub fn aggregate_by_key<A: Aggregate<V>>(self, aggregate: A) -> Nested<'i, (K, A::Out)> {
+        self.reduced(move |values| {
+            let mut whole: Option<(i64, A::Acc)> = None;
+            for (value, times) in values {
+                for _ in 0..*times {
+                    let one = aggregate.lift((*value).clone());
+                    match &mut whole {
+                        None => whole = Some((1, one)),
+                        Some((records, acc)) => {
+                            *records += 1;
+                            aggregate.merge(acc, one);
+                        }
+                    }
+                }
+            }
+            whole.map(|(records, acc)| aggregate.finish(records, &acc))
+        })
+    }
+
+    fn reduced<W: Record>(
+        &self,
+        result: impl Fn(&[(&V, Diff)]) -> Option<W> + 'static,
+    ) -> Nested<'i, (K, W)> {
+        let reduced = join::reduce(self.arranged(), "Nested", move |_key, values, results| {
+            results.extend(result(values).map(|result| (result, 1)));
+        });
+        let reduced = self.sized(reduced);
+        self.with(reduced.as_collection(|key, value| (key.clone(), value.clone())))
+    }
+}
