@@ -265,6 +265,25 @@ impl<L: Listener> BatchConsumer<L> {
         }
     }
 
+    /// The offset behind a partition's last record, as the client has heard with what it fetched
+    /// last; `None`, if it has fetched nothing of it yet. Asks nobody.
+    pub fn high_watermark(&self, topic: &str, partition: i32) -> Option<i64> {
+        let topic = text(topic).ok()?;
+        let (mut low, mut high) = (-1, -1);
+        // SAFETY: the client is valid, the name ends in a zero byte, and both numbers are written
+        // in the call alone.
+        let code = unsafe {
+            sys::rd_kafka_get_watermark_offsets(
+                self.client.as_ptr(),
+                topic.as_ptr(),
+                partition,
+                &raw mut low,
+                &raw mut high,
+            )
+        };
+        (code == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0).then_some(high)
+    }
+
     /// Takes at most `count` messages from the client.
     fn take(&mut self, wait_ms: c_int, count: usize) {
         let count = count.min(self.messages.len());
@@ -582,6 +601,8 @@ mod tests {
                 });
             }
             assert_eq!(next, [1500, 1500], "{at_a_time} at a time");
+            let ends = [0, 1, 2].map(|partition| consumer.high_watermark("t", partition));
+            assert_eq!(ends, [Some(1500), Some(1500), None], "partition 2 is none of the topic's");
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use tidegate::metrics::MetricsFile;
+use tidegate::rate::{Pid, RateControl};
 use tidegate::{Cluster, Config, Secret, Strategy, Trigger};
 
 use super::failure::Failure;
@@ -62,6 +63,22 @@ pub struct BatchArguments {
     /// At most so many records of each partition in the first batch
     #[arg(long, value_name = "N")]
     pub first_batch_records: Option<u64>,
+
+    /// Read no faster than the batches can be processed, by Spark's PID estimate
+    #[arg(long)]
+    pub backpressure: bool,
+
+    /// With --backpressure: so many records a second and source until there is an estimate
+    #[arg(long, value_name = "RATE", requires = "backpressure")]
+    pub initial_rate: Option<f64>,
+
+    /// At most so many records a second of each partition
+    #[arg(long, value_name = "RATE")]
+    pub max_rate_per_partition: Option<f64>,
+
+    /// Whatever the rate, this many records of each partition may be in a batch
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub min_records_per_partition: u64,
 
     /// At most so many batches cut but not yet confirmed by all sinks
     #[arg(long, default_value_t = 2, value_name = "N")]
@@ -136,6 +153,19 @@ pub struct JobArguments {
     pub cluster: ClusterArguments,
 }
 
+impl BatchArguments {
+    fn rate_control(&self) -> RateControl {
+        let mut control =
+            RateControl::new().min_records_per_partition(self.min_records_per_partition);
+        if self.backpressure {
+            control = control.backpressure(Pid::default());
+        }
+        control.initial_rate = self.initial_rate;
+        control.max_rate_per_partition = self.max_rate_per_partition;
+        control
+    }
+}
+
 impl JobArguments {
     /// The configuration of a job.
     pub fn config(&self, name: &str, terminal: &Terminal) -> Result<Config, Failure> {
@@ -157,6 +187,7 @@ impl JobArguments {
         if let Some(records) = self.batches.first_batch_records {
             config = config.first_batch_records_max(records);
         }
+        config = config.rate_control(self.batches.rate_control());
         if let Some(cluster) = self.cluster.cluster()? {
             config = config.cluster(cluster);
         }

@@ -2,6 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use tidegate::source::generator::Click;
+use tidegate::workloads::Edge;
 use tidegate::{Config, Record, Trigger, start};
 
 use super::failure::Failure;
@@ -46,6 +47,8 @@ enum What {
     Lines,
     /// Clicks of users on pages
     Clicks,
+    /// Edges of a random graph, as pairs of nodes
+    Edges,
 }
 
 impl Generate {
@@ -55,6 +58,7 @@ impl Generate {
             What::Clicks => self.write::<Click>(terminal, |click| {
                 serde_json::to_string(click).unwrap_or_else(|error| error.to_string())
             }),
+            What::Edges => self.write::<Edge>(terminal, |(from, to)| format!("[{from},{to}]")),
         }
     }
 

@@ -6,7 +6,10 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use tidegate::sink::JsonLines;
 use tidegate::source::generator::Click;
-use tidegate::workloads::{PageViews, clickstream, windowed_wordcount, wordcount};
+use tidegate::workloads::{
+    Edge, PageViews, clickstream, connected_components, pagerank, reachability, windowed_wordcount,
+    wordcount,
+};
 use tidegate::{Change, Context, Record, Table, start};
 
 use super::arguments::JobArguments;
@@ -26,7 +29,8 @@ Examples:
   tidegate run wordcount --source file:README.md --trigger available-now
   tidegate run windowed-wordcount --source tcp://localhost:9999 --window 30s --slide 10s
   tidegate run clickstream -w 2 --source 'kafka://localhost:9092/clicks?group=demo' \\
-      --sink jsonl:views.jsonl --metrics metrics.jsonl --dead-letters dead.jsonl"))]
+      --sink jsonl:views.jsonl --metrics metrics.jsonl --dead-letters dead.jsonl
+  tidegate run connected-components --source 'generator:records=3000,rate=500' --window 3s"))]
 pub struct Run {
     /// What to compute
     #[arg(value_enum)]
@@ -69,7 +73,19 @@ enum Workload {
     WindowedWordcount,
     /// How often each user looked at each page in a sliding window (clicks as JSON)
     Clickstream,
+    /// Which nodes hang together by the edges in a sliding window (edges as JSON, `[from, to]`)
+    ConnectedComponents,
+    /// What can be reached from node 0 by the edges in a sliding window
+    Reachability,
+    /// PageRank, in millionths, over the edges in a sliding window
+    Pagerank,
 }
+
+/// Iterations of graph workloads stop after so many rounds.
+const ROUNDS_MAX: u64 = 1_000;
+
+/// PageRank takes so many: less than a hundredth of a rank is then still a guess.
+const PAGERANK_ROUNDS: u64 = 30;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum OutputMode {
@@ -114,6 +130,22 @@ impl Run {
                 self.write::<PageViews>(views, terminal, |((user, page), count)| {
                     format!("{user} {page} {count}")
                 });
+            }
+            Workload::ConnectedComponents => {
+                let edges = self.read::<Edge>(ctx).window(window, slide).table();
+                let labels = connected_components(edges, ROUNDS_MAX).table;
+                self.write(labels, terminal, |(node, label)| format!("{node} {label}"));
+            }
+            Workload::Reachability => {
+                let edges = self.read::<Edge>(ctx).window(window, slide).table();
+                let roots = edges.clone().map(|(from, _)| from).filter(|from| *from == 0);
+                let reached = reachability(edges, roots, ROUNDS_MAX).table;
+                self.write(reached, terminal, |node| node.to_string());
+            }
+            Workload::Pagerank => {
+                let edges = self.read::<Edge>(ctx).window(window, slide).table();
+                let ranks = pagerank(edges, PAGERANK_ROUNDS).table;
+                self.write(ranks, terminal, |(node, rank)| format!("{node} {rank}"));
             }
         }
     }

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use tidegate::source::generator::Click;
 use tidegate::source::kafka::{KafkaRecord, StartAt};
 use tidegate::source::{DeadLetter, Directory, File, Generator, Kafka, Socket, Source, Stdin};
+use tidegate::workloads::Edge;
 use tidegate::{Context, DStream, Record};
 
 use super::failure::Failure;
@@ -224,6 +225,16 @@ impl Input for Click {
 
     fn generator(seed: u64) -> Generator<Self> {
         Generator::clicks(10_000, 100, seed)
+    }
+}
+
+impl Input for Edge {
+    fn decode(bytes: &[u8]) -> Result<Self, String> {
+        serde_json::from_slice(bytes).map_err(|error| format!("no edge `[from, to]`: {error}"))
+    }
+
+    fn generator(seed: u64) -> Generator<Self> {
+        Generator::edges(1_000, seed)
     }
 }
 

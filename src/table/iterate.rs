@@ -24,6 +24,17 @@ use crate::error::BuildError;
 type Rows<'i, D> = VecCollection<'i, Round<BatchId>, D, Diff>;
 
 /// What comes of an iteration.
+///
+/// ```
+/// # use tidegate::doc::batches;
+/// // Halving until it is odd: 12 takes two rounds, 5 one, in which it stays.
+/// let rounds = batches(vec![vec!["12"], vec!["5"], vec![]], |lines| {
+///     let numbers = lines.flat_map(|line: String| line.parse::<u64>()).running().table();
+///     let halved = numbers.iterate(10, |n| n.map(|n| if n % 2 == 0 { n / 2 } else { n }));
+///     halved.rounds
+/// });
+/// assert_eq!(rounds, [[2], [1], [0]]);
+/// ```
 pub struct Iterated<'s, D: 'static> {
     /// The rows after the last round of each batch.
     pub table: Table<'s, D>,
@@ -33,6 +44,23 @@ pub struct Iterated<'s, D: 'static> {
 }
 
 /// A table inside an [iteration](Table::iterate): it has contents in each round of each batch.
+///
+/// ```
+/// # use tidegate::doc::batches;
+/// // The length of the shortest way from `a`.
+/// let lengths = batches(vec![vec!["ab", "bc", "cd", "ad"]], |lines| {
+///     let ends = |line: String| (line[..1].to_string(), line[1..].to_string());
+///     let ways = lines.map(ends).running().table().arranged_by_key();
+///     let start = ways.semi_join(&ways).map(|(from, _)| (from, 0u64));
+///     let start = start.filter(|(from, _)| from == "a").distinct();
+///     let lengths = start.iterate(100, move |lengths| {
+///         let longer = lengths.clone().join(&ways).map(|(_, (length, to))| (to, length + 1));
+///         lengths.union(longer).min_by_key()
+///     });
+///     lengths.table.map(|(to, length)| format!("{to}{length}")).snapshots()
+/// });
+/// assert_eq!(lengths, [["a0", "b1", "c2", "d1"]]);
+/// ```
 ///
 /// Its operations are those of tables. All keep what they need in differential's arrangements, for
 /// each round in which it differs from the round before.

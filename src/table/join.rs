@@ -1,16 +1,14 @@
 //! Joins of tables: kept right as rows come and go on either side.
 
 use std::cell::OnceCell;
-use std::ops::RangeInclusive;
 use std::rc::Rc;
 
-use serde::{Deserialize, Serialize};
 use tidegate_operators::join::{self, KeyArrangement, PairArrangement};
-use tidegate_operators::keyed::GroupByKey;
+use tidegate_operators::keyed::{CoGroup, Side};
 use tidegate_operators::{Chunks, Record, ship};
 use timely::dataflow::operators::Concat;
 
-use super::{Inside, Place, Table};
+use super::{Place, Table};
 use crate::batch::{BatchId, Collection, Diff, chunkwise};
 use crate::config::Strategy;
 use crate::context::Context;
@@ -159,6 +157,17 @@ impl<'s, K: Record, V: Record> Table<'s, (K, V)> {
     }
 
     /// Every pair of values under the same key, and each value there that has no partner here.
+    ///
+    /// ```
+    /// # use tidegate::doc::batches;
+    /// let counts = batches(vec![vec!["a", "b", "a"]], |words| {
+    ///     let counts = words.running().count_by_value();
+    ///     let often = counts.clone().filter(|(_, n)| *n > 1);
+    ///     often.right_outer_join(counts).map(|(_, (often, n))| (n, often.is_some())).snapshots()
+    /// });
+    /// assert_eq!(counts[0].len(), 2);
+    /// assert!(counts[0].contains(&(1, false)) && counts[0].contains(&(2, true)));
+    /// ```
     pub fn right_outer_join<J>(self, other: J) -> Table<'s, (K, (Option<V>, J::Value))>
     where
         J: Joinable<'s, K>,
@@ -168,6 +177,17 @@ impl<'s, K: Record, V: Record> Table<'s, (K, V)> {
 
     /// Every pair of values under the same key, and each value of either table that has no partner
     /// in the other.
+    ///
+    /// ```
+    /// # use tidegate::doc::batches;
+    /// let pairs = batches(vec![vec!["a", "b"]], |words| {
+    ///     let rows = words.running().count_by_value();
+    ///     let (a, b) = (rows.clone().filter(|(w, _)| w == "a"), rows.filter(|(w, _)| w == "b"));
+    ///     a.full_outer_join(b).map(|(_, pair)| pair).snapshots()
+    /// });
+    /// assert_eq!(pairs[0].len(), 2);
+    /// assert!(pairs[0].contains(&(Some(1), None)) && pairs[0].contains(&(None, Some(1))));
+    /// ```
     pub fn full_outer_join<J>(self, other: J) -> Table<'s, (K, (Option<V>, Option<J::Value>))>
     where
         J: Joinable<'s, K>,
@@ -178,6 +198,16 @@ impl<'s, K: Record, V: Record> Table<'s, (K, V)> {
     /// The rows whose key the other table has, each as often as it is here.
     ///
     /// Kept: this table, indexed by key, and the keys there.
+    ///
+    /// ```
+    /// # use tidegate::doc::batches;
+    /// let twice = batches(vec![vec!["a", "b"], vec!["a"]], |words| {
+    ///     let counts = words.running().count_by_value();
+    ///     let twice = counts.clone().filter(|(_, n)| *n == 2);
+    ///     counts.semi_join(twice).snapshots()
+    /// });
+    /// assert_eq!(twice, [vec![], vec![("a".to_string(), 2)]]);
+    /// ```
     pub fn semi_join<J: Joinable<'s, K>>(self, other: J) -> Table<'s, (K, V)> {
         self.arranged_by_key().semi_join(other)
     }
@@ -201,86 +231,6 @@ impl<'s, K: Record, V: Record> Table<'s, (K, V)> {
     pub fn anti_join<J: Joinable<'s, K>>(self, other: J) -> Table<'s, (K, V)> {
         self.arranged_by_key().anti_join(other)
     }
-}
-
-impl<'s, K: Record, V: Record> Table<'s, (K, (i64, V))> {
-    /// Every pair of rows under the same key of which the second's time, less the first's, is
-    /// within bounds. A row is `(key, (time, value))`, in any unit.
-    ///
-    /// Kept: this table twice and the other once, indexed by key and by time in steps as wide as
-    /// the bounds. A difference costs the rows of its key within three such steps, not all rows of
-    /// the key.
-    ///
-    /// ```
-    /// # use tidegate::doc::batches;
-    /// // Which `b` came at most two seconds after an `a`?
-    /// let pairs = batches(vec![vec!["a 10", "b 11", "b 13"]], |lines| {
-    ///     let events = lines.flat_map(|line: String| {
-    ///         let (what, at) = line.split_once(' ')?;
-    ///         Some((what.to_string(), at.parse::<i64>().ok()?))
-    ///     });
-    ///     let events = events.running().table();
-    ///     let of = |what: &'static str| {
-    ///         let rows = events.clone().filter(move |(other, _)| other == what);
-    ///         rows.map(|(what, at)| ((), (at, what)))
-    ///     };
-    ///     of("a").interval_join(of("b"), 0..=2).map(|(_, (a, b))| (a.0, b.0)).snapshots()
-    /// });
-    /// assert_eq!(pairs, [[(10, 11)]]);
-    /// ```
-    #[allow(clippy::type_complexity)]
-    pub fn interval_join<W: Record>(
-        self,
-        other: Table<'s, (K, (i64, W))>,
-        bounds: RangeInclusive<i64>,
-    ) -> Table<'s, (K, ((i64, V), (i64, W)))> {
-        let (least, most) = (i128::from(*bounds.start()), i128::from(*bounds.end()));
-        let width = (most - least + 1).max(1);
-        let step = move |time: i128| {
-            let time = time.clamp(i64::MIN.into(), i64::MAX.into());
-            time.div_euclid(width) as i64
-        };
-        let near = self.flat_map(move |(key, (time, value))| {
-            let (from, to) = (step(i128::from(time) + least), step(i128::from(time) + most));
-            (from..=to).map(move |step| ((key.clone(), step), (time, value.clone())))
-        });
-        let placed =
-            other.map(move |(key, (time, value))| ((key, step(i128::from(time))), (time, value)));
-        let within = move |from: i64, to: i64| {
-            let apart = i128::from(to) - i128::from(from);
-            least <= apart && apart <= most
-        };
-        near.join(placed)
-            .filter(move |(_, ((from, _), (to, _)))| within(*from, *to))
-            .map(|((key, _step), pair)| (key, pair))
-            .brought_by_key()
-    }
-}
-
-impl<'s, K: Record, V: Record> Table<'s, (K, V)> {
-    /// The same rows, on the workers that own their keys.
-    fn brought_by_key(self) -> Self {
-        let peers = self.ctx.peers();
-        let inside = match self.inside {
-            Inside::Differences(rows) => {
-                Inside::Differences(join::brought(rows, peers, "by key", |(key, _)| key))
-            }
-            Inside::Contents(rows) => {
-                let owners = peers.clone();
-                Inside::Contents(ship::ship(rows, peers, "by key", move |(key, _)| {
-                    owners.owner_of_key(key)
-                }))
-            }
-        };
-        Table { inside, place: Some(Place::by_key()), ..self }
-    }
-}
-
-/// A value of one table or of the other.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-enum Side<V, W> {
-    Left(V),
-    Right(W),
 }
 
 impl<'s, K: Record, V: Record> ArrangedTable<'s, K, V> {
@@ -430,7 +380,7 @@ impl<'s, K: Record, V: Record> ArrangedTable<'s, K, V> {
     }
 
     /// A join: by its differences, or anew from the values of each key on both sides.
-    fn joined<W: Record, E: Record>(
+    pub(super) fn joined<W: Record, E: Record>(
         &self,
         other: &ArrangedTable<'s, K, W>,
         operation: &'static str,
@@ -459,17 +409,9 @@ impl<'s, K: Record, V: Record> ArrangedTable<'s, K, V> {
         let shipped = ship::ship(lefts.concat(rights), ctx.peers(), "by key", move |(key, _)| {
             owners.owner_of_key(key)
         });
-        let groups = ctx.attach_per_batch(operation, shipped, GroupByKey::new());
-        Table::of_contents(ctx, groups, slide).flat_map_values(move |values: Vec<Side<V, W>>| {
-            let (mut lefts, mut rights) = (Vec::new(), Vec::new());
-            for value in values {
-                match value {
-                    Side::Left(value) => lefts.push(value),
-                    Side::Right(value) => rights.push(value),
-                }
-            }
-            anew(&lefts, &rights)
-        })
+        let groups = ctx.attach_per_batch(operation, shipped, CoGroup::new());
+        Table::of_contents(ctx, groups, slide)
+            .flat_map_values(move |(lefts, rights): (Vec<V>, Vec<W>)| anew(&lefts, &rights))
     }
 }
 

@@ -8,6 +8,7 @@ mod join;
 mod operator;
 mod output;
 mod rows;
+mod timed_join;
 
 use std::rc::Rc;
 

@@ -131,6 +131,8 @@ fn times_and_numbers_that_can_not_be_are_refused() {
     refused("--in-flight 0", &["`in_flight_max` is 0", "1 or more"]);
     refused("--queue-mib 0", &["`queue_bytes_max` is 0", "1 or more"]);
     refused("--records-per-partition 0", &["`records_per_partition_max` is 0", "1 or more"]);
+    refused("--max-rate-per-partition 0", &["`max_rate_per_partition` is 0", "more than 0"]);
+    refused("--backpressure --trigger available-now", &["cut by time", "`interval`"]);
     refused("--first-batch-records 0", &["`first_batch_records_max` is 0", "1 or more"]);
     let windows = |arguments: &str, texts: &[&str]| {
         refused_as("run windowed-wordcount", arguments, texts);

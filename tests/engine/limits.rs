@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use libtest_mimic::Trial;
-use tidegate::source::Poll;
+use tidegate::rate::{BatchTiming, RateControl, RateEstimator};
+use tidegate::sink::Null;
+use tidegate::source::{Poll, Queue};
 use tidegate::{Config, Local, Trigger};
 
 use super::stand_ins::{Gate, MOMENT, Scripted, Witness, counting};
@@ -17,6 +19,7 @@ pub fn trials() -> Vec<Trial> {
         a_batch_may_be_larger_than_the_queue_in_front_of_it,
         one_long_partition_does_not_keep_the_others_from_filling_a_batch,
         the_first_batch_has_a_limit_of_its_own,
+        a_rate_is_dealt_out_by_how_far_partitions_are_behind,
     ]
 }
 
@@ -160,4 +163,39 @@ fn the_first_batch_has_a_limit_of_its_own() {
     .expect("the job ends well");
     let rows: Vec<usize> = sink.rows().into_iter().map(|(_, rows)| rows).collect();
     assert_eq!(rows, [20, 80, 80, 20]);
+}
+
+struct Ninety;
+
+impl RateEstimator for Ninety {
+    fn estimate(&mut self, batch: BatchTiming) -> Option<f64> {
+        (batch.records > 0).then_some(90.0)
+    }
+}
+
+fn a_rate_is_dealt_out_by_how_far_partitions_are_behind() {
+    for workers in [1, 2, 4] {
+        let rows = Queue::<u64>::new(2);
+        let source = rows.clone();
+        let control = RateControl::new().estimator(|| Ninety).initial_rate(40.0);
+        let config = Config::new("rate").workers(workers).rate_control(control);
+        let mut local = Local::start(config, move |ctx| {
+            ctx.source(source.clone()).sink(Null::default());
+        })
+        .expect("the program can run");
+        rows.push_to(0, 0..300);
+        rows.push_to(1, 0..100);
+        let mut sizes = || {
+            let record = local.tick();
+            let partitions = record.sources[0].partitions.iter();
+            partitions.map(|partition| partition.records).collect::<Vec<u64>>()
+        };
+        assert_eq!(sizes(), [20, 20], "the initial rate; nobody knows yet who is behind");
+        assert_eq!(sizes(), [70, 20], "280 and 80 are left");
+        assert_eq!(sizes(), [70, 20], "210 and 60 are left");
+        rows.push_to(1, 0..200);
+        assert_eq!(sizes(), [70, 20], "140 and 40 were left");
+        assert_eq!(sizes(), [21, 68], "70 and 220 are left: shares are rounded down");
+        local.stop().expect("the job ends well");
+    }
 }

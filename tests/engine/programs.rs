@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use libtest_mimic::Trial;
 use tidegate::error::{BuildError, ConfigError, SinkError, SourceError};
+use tidegate::rate::{Pid, RateControl};
 use tidegate::sink::{Null, Sink, TextFiles, Writer};
 use tidegate::source::{Attempt, Opening, Partition, Queue, Reader, Source};
 use tidegate::{
     Config, Context, DStream, Departed, Local, Max, Record, Reduce, RunError, Span, Strategy,
+    Trigger,
 };
 
 use crate::support::trials;
@@ -230,10 +232,22 @@ fn settings_that_contradict_themselves_are_refused() {
         ("records_per_partition_max", config().records_per_partition_max(0)),
         ("first_batch_records_max", config().first_batch_records_max(0)),
         ("stall_timeout", config().stall_timeout(Duration::ZERO)),
-        ("trigger count", config().trigger(tidegate::Trigger::Count { records: 0 })),
+        ("trigger count", config().trigger(Trigger::Count { records: 0 })),
     ] {
         assert_eq!(refused(config), ConfigError::Zero { setting });
     }
+    for (setting, pid, initial_rate) in [
+        ("rate_min", Pid { rate_min: 0.0, ..Pid::default() }, 1.0),
+        ("integral", Pid { integral: f64::NAN, ..Pid::default() }, 1.0),
+        ("initial_rate", Pid::default(), -1.0),
+    ] {
+        let control = RateControl::new().backpressure(pid).initial_rate(initial_rate);
+        let error = refused(config().rate_control(control));
+        assert!(matches!(error, ConfigError::Rate { setting: found, .. } if found == setting));
+    }
+    let control = RateControl::new().max_rate_per_partition(10.0);
+    let counted = config().trigger(Trigger::AvailableNow).rate_control(control);
+    assert_eq!(refused(counted), ConfigError::RateTrigger);
     let short = Duration::from_micros(900);
     assert_eq!(refused(config().interval(short)), ConfigError::Interval(short));
 }

@@ -22,6 +22,7 @@ pub fn trials() -> Vec<Trial> {
         a_table_joins_itself,
         joins_follow_one_another,
         pairs_within_an_interval,
+        each_row_with_the_latest_of_the_other_side,
         windows_of_different_lengths_meet,
         a_shared_index_is_built_once,
     ]
@@ -215,6 +216,29 @@ fn pairs_within_an_interval() {
             },
         );
     }
+}
+
+fn each_row_with_the_latest_of_the_other_side() {
+    // A value is its own time, or stands for the time beside it.
+    let timed = |row: &Row| (row.1.div_euclid(2), row.1);
+    table(
+        925,
+        by_key,
+        move |window| {
+            let (lefts, rights) = sides(window.table());
+            let lefts = lefts.map(move |row| (row.0.clone(), timed(&row)));
+            lefts.as_of_join(rights.map(move |row| (row.0.clone(), timed(&row))))
+        },
+        move |rows| {
+            let (lefts, rights) = halves(rows);
+            let latest = |key: &str, time: i64| {
+                let rights = rights.iter().filter(|(other, _)| other == key).map(timed);
+                rights.filter(|(other, _)| *other <= time).max()
+            };
+            let lefts = lefts.iter().map(|row| (row.0.clone(), timed(row)));
+            lefts.map(|(key, left)| (key.clone(), (left, latest(&key, left.0)))).collect()
+        },
+    );
 }
 
 fn windows_of_different_lengths_meet() {

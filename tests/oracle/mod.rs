@@ -15,6 +15,7 @@ pub mod input;
 mod interop;
 mod joins;
 mod same_bytes;
+mod skew;
 mod state;
 mod streams;
 mod tables;
@@ -35,6 +36,7 @@ pub fn trials() -> Vec<Trial> {
         joins::trials(),
         graphs::trials(),
         same_bytes::trials(),
+        skew::trials(),
     ]
     .into_iter()
     .flatten()

@@ -1,4 +1,4 @@
-//! The aggregates on differential's arrangements, which have no tap: what goes into them through
+//! Aggregates and joins on differential's arrangements, which have no tap: what goes into them through
 //! some batch is their state, and is put in again at once, before the first batch that follows.
 
 use std::collections::BTreeMap;
@@ -8,7 +8,8 @@ use std::time::Duration;
 use libtest_mimic::Trial;
 use tidegate::operators::codec::Codecs;
 use tidegate::operators::combine::{Pairs, combine};
-use tidegate::operators::differences::{arriving, by_batch};
+use tidegate::operators::differences::{arriving, by_batch, timed};
+use tidegate::operators::join;
 use tidegate::operators::keyed::{accumulate_arranged, reduce_arranged};
 use tidegate::operators::{Chunks, Max, Peers, Sum, ship};
 use timely::dataflow::operators::{Input, Inspect, Probe};
@@ -22,13 +23,22 @@ pub fn trials() -> Vec<Trial> {
     trials!["restore::arranged";
         arranged_sums_go_on,
         arranged_maxima_go_on,
+        arranged_joins_go_on,
     ]
 }
 
 type Shown = BTreeMap<u64, BTreeMap<String, isize>>;
 
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Sums,
+    Maxima,
+    /// Even values with the odd ones of their key, or alone if it has none.
+    Joins,
+}
+
 /// Feeds the first `together` batches at time 0, the others at their own times.
-fn run(rows: &Rows, workers: usize, together: usize, subtracts: bool) -> Shown {
+fn run(rows: &Rows, workers: usize, together: usize, kind: Kind) -> Shown {
     let shown: Arc<Mutex<Shown>> = Arc::default();
     let (desk, rows) = (Arc::clone(&shown), rows.clone());
     let guards = timely::execute(timely::Config::process(workers), move |worker| {
@@ -37,17 +47,33 @@ fn run(rows: &Rows, workers: usize, together: usize, subtracts: bool) -> Shown {
         let desk = Arc::clone(&desk);
         let (mut input, probe) = worker.dataflow::<u64, _, _>(|scope| {
             let (input, stream) = scope.new_input::<Chunks<Row>>();
-            let summed = if subtracts {
-                let tallies = combine(stream, &peers, "by key", Pairs, Sum);
-                accumulate_arranged::<_, _, i64, _>(tallies, "sums", Sum).output
-            } else {
-                let owners = peers.clone();
-                let shipped = ship::ship(stream, &peers, "by key", move |(key, _): &Row| {
-                    owners.owner_of_key(key)
-                });
-                reduce_arranged(by_batch(arriving(shipped)), "maxima", Max).output
+            let shown = match kind {
+                Kind::Sums => {
+                    let tallies = combine(stream, &peers, "by key", Pairs, Sum);
+                    show(accumulate_arranged::<_, _, i64, _>(tallies, "sums", Sum).output.inner)
+                }
+                Kind::Maxima => {
+                    let owners = peers.clone();
+                    let shipped = ship::ship(stream, &peers, "by key", move |(key, _): &Row| {
+                        owners.owner_of_key(key)
+                    });
+                    show(reduce_arranged(by_batch(arriving(shipped)), "maxima", Max).output.inner)
+                }
+                Kind::Joins => {
+                    let rows = arriving(stream);
+                    let lefts = rows.clone().filter(|(_, value)| value % 2 == 0);
+                    let rights = rows.filter(|(_, value)| value % 2 != 0);
+                    let keys = rights.clone().map(|(key, _)| key);
+                    let lefts = join::by_key(lefts, &peers, "lefts");
+                    let rights = join::by_key(rights, &peers, "rights");
+                    let keys = join::distinct(keys, &peers, "keys");
+                    let pairs = join::inner(lefts.clone(), rights);
+                    let pairs = pairs.map(|(key, (left, right))| (key, (left, Some(right))));
+                    let alone = join::anti(lefts, keys).map(|(key, left)| (key, (left, None)));
+                    show(timed(by_batch(pairs.concat(alone))).inner)
+                }
             };
-            let shown = show(summed.inner).inspect_time(move |time, (row, diff)| {
+            let shown = shown.inspect_time(move |time, (row, diff)| {
                 let mut desk = desk.lock().unwrap();
                 *desk.entry(*time).or_default().entry(row.clone()).or_default() += diff;
             });
@@ -72,12 +98,12 @@ fn run(rows: &Rows, workers: usize, together: usize, subtracts: bool) -> Shown {
     shown
 }
 
-fn goes_on(seed: u64, subtracts: bool) {
+fn goes_on(seed: u64, kind: Kind) {
     let rows = Rows::random(seed, 12, 3);
     for (workers, others) in [(1, 3), (2, 1), (4, 2)] {
-        let whole = run(&rows, workers, 0, subtracts);
+        let whole = run(&rows, workers, 0, kind);
         for together in [1, 4, 9, 12] {
-            let mut rest = run(&rows, others, together, subtracts);
+            let mut rest = run(&rows, others, together, kind);
             let through = rows.batches[together - 1].id;
             let mut expected: BTreeMap<String, isize> = BTreeMap::new();
             for (row, diff) in whole.range(..=through).flat_map(|(_, rows)| rows) {
@@ -95,9 +121,13 @@ fn goes_on(seed: u64, subtracts: bool) {
 }
 
 fn arranged_sums_go_on() {
-    goes_on(980, true);
+    goes_on(980, Kind::Sums);
 }
 
 fn arranged_maxima_go_on() {
-    goes_on(981, false);
+    goes_on(981, Kind::Maxima);
+}
+
+fn arranged_joins_go_on() {
+    goes_on(982, Kind::Joins);
 }

@@ -9,10 +9,7 @@ use tidegate::operators::combine::{Pairs, Signed, Whole, combine};
 use tidegate::operators::contents::{Snapshots, WindowRows};
 use tidegate::operators::differences::{Consolidate, by_batch};
 use tidegate::operators::event_time::watermark::{broadcast, stats_at};
-use tidegate::operators::event_time::{
-    Dedup, Emitted, Expiry, Late, Paced, Reading, SavedWindow, SessionAggregate, TimeWindow,
-    TimeWindows, Watermark, Watermarks, WindowAggregate, micros, pace,
-};
+use tidegate::operators::join::AsOf;
 use tidegate::operators::keyed::{
     Accumulate, CountWindow, Departed, Enrich, MapWithState, Mapped, Multisets, ReplayMapWithState,
     ReplayState, Side, Slide, SlideMerge, SlideRows, State, StateSpec, Update, UpdateState, Visit,
@@ -40,6 +37,7 @@ pub fn trials() -> Vec<Trial> {
         a_table_beside_a_stream_goes_on,
         states_of_one_s_own_go_on,
         replayed_states_go_on,
+        as_of_joins_go_on,
         mapped_states_go_on_and_time_out,
         replayed_mapped_states_go_on,
         watermarks_go_on,
@@ -397,6 +395,39 @@ restorable! {
 fn replayed_states_go_on() {
     goes_on(970, Replayed { initial: false });
     goes_on(971, Replayed { initial: true });
+}
+
+type Call = (String, Side<(i64, i64), (i64, i64)>);
+
+restorable! {
+    Calls {}: AsOf<String, i64, i64>, accumulates true,
+    operator(self, peers) AsOf::new(),
+    // Even values on one side, odd ones on the other; some rows come again and again.
+    input(rows, peers) {
+        let changes = rows.unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Changes", |_, _| {
+            |input, output| {
+                input.for_each(|time, chunks| {
+                    let mut changes = std::mem::take(chunks).map(|(key, value): Row| {
+                        let row = (value.div_euclid(2), value);
+                        let side =
+                            if value % 2 == 0 { Side::Left(row) } else { Side::Right(row) };
+                        ((key, side), 1)
+                    });
+                    output.session_with_builder(&time).give_container(&mut changes);
+                });
+            }
+        });
+        let owners = peers.clone();
+        ship::ship(changes, peers, "by key", move |((key, _), _): &(Call, Diff)| {
+            owners.owner_of_key(key)
+        })
+    },
+    owner(saved, peers) Some(peers.owner_of_key(&saved.0.0)),
+    shown(self, output, ticks) show(output),
+}
+
+fn as_of_joins_go_on() {
+    goes_on(983, Calls {});
 }
 
 type Visited = fn(Visit<'_, String, i64>, &mut State<String>) -> Option<String>;

@@ -28,11 +28,13 @@
 //! ```
 
 mod arrange;
+mod as_of;
 mod matching;
 mod reduce;
 
 pub use arrange::{
     KeyArrangement, PairArrangement, arranged_sizes, brought, by_key, by_row, consolidated,
 };
+pub use as_of::AsOf;
 pub use matching::{anti, inner, semi};
 pub use reduce::{distinct, reduce};

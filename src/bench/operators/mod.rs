@@ -1,12 +1,14 @@
-//! Operators against plain loops: running counts, sliding counts, growing state.
+//! Operators against plain loops: running counts, sliding counts, growing state, joins, iteration.
 
 mod against;
 mod batch_join;
 mod drive;
 mod growth;
 mod idle_state;
+mod joins;
 mod plain;
 mod ranking;
+mod reachability;
 mod running;
 mod sliding;
 mod sliding_max;
@@ -36,5 +38,7 @@ pub fn operators(
     ranking::run(settings, &mut report, progress)?;
     idle_state::run(settings, &mut report, progress)?;
     growth::run(settings, &mut report, progress)?;
+    joins::run(settings, &mut report, progress)?;
+    reachability::run(settings, &mut report, progress)?;
     Ok(report)
 }

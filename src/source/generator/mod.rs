@@ -5,6 +5,7 @@
 //! they were split into batches or spread over workers.
 
 mod clicks;
+mod edges;
 mod keys;
 mod lines;
 mod rate;

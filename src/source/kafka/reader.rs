@@ -273,6 +273,13 @@ impl<D: Record> Reader<D> for KafkaReader<D> {
         });
         if records > 0 {
             self.consumer.listener().found(&self.name);
+            for place in &self.places.places {
+                let topic = &self.topics[place.topic].name;
+                if let Some(end) = self.consumer.high_watermark(topic, place.partition) {
+                    let behind = u64::try_from(end - place.next).unwrap_or(0);
+                    intake.behind(number(place.topic, place.partition as u32), behind);
+                }
+            }
         }
         self.places.conclude(intake);
         outcome

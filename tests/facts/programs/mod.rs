@@ -4,6 +4,7 @@ mod dedup;
 mod event_time;
 mod listeners;
 mod per_batch;
+mod rate;
 mod running;
 mod state;
 mod windows;
@@ -37,7 +38,8 @@ pub fn find(case: &Case) -> Result<Program, String> {
             return Err(format!("{what}: {}", case.op));
         }
     }
-    let families = [per_batch::find, windows::find, state::find, running::find, listeners::find];
+    let families =
+        [per_batch::find, windows::find, state::find, running::find, listeners::find, rate::find];
     let found = families.into_iter().find_map(|find| find(case));
     found.unwrap_or_else(|| Err(case.op.clone()))
 }
