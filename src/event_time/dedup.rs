@@ -1,15 +1,19 @@
 //! Dropping duplicates.
 
+use std::rc::Rc;
+
 use tidegate_operators::event_time::{Dedup, Expiry};
-use tidegate_operators::{Record, ship};
+use tidegate_operators::ship::key_group;
+use tidegate_operators::{Record, ship, stable_hash};
 
 use super::EventStream;
-use crate::context::Options;
-use crate::dstream::{DStream, Order};
+use crate::batch::chunkwise;
+use crate::dstream::{DStream, RowOrder};
 use crate::error::BuildError;
 
 impl<'s, D: Record> DStream<'s, D> {
-    /// Each record once, when it first comes: Spark's `dropDuplicates`.
+    /// Each record once, when it first comes: Spark's `dropDuplicates`. The rows of a batch are
+    /// in their own order.
     ///
     /// Kept: every distinct record, for ever; with event time it need not be
     /// ([`EventStream::drop_duplicates`]). A batch costs its own records.
@@ -19,13 +23,14 @@ impl<'s, D: Record> DStream<'s, D> {
     /// let firsts = batches(vec![vec!["b", "a", "b"], vec!["a", "c"]], |words| {
     ///     words.drop_duplicates()
     /// });
-    /// assert_eq!(firsts, [vec!["b", "a"], vec!["c"]]);
+    /// assert_eq!(firsts, [vec!["a", "b"], vec!["c"]]);
     /// ```
     pub fn drop_duplicates(self) -> DStream<'s, D> {
         self.drop_duplicates_by(D::clone)
     }
 
-    /// The first record of each key, in the order of the stream.
+    /// The record of each key that is the first in the order of the stream. What is left of a
+    /// batch is in the order of its rows.
     ///
     /// Kept: every key, for ever.
     ///
@@ -43,8 +48,16 @@ impl<'s, D: Record> DStream<'s, D> {
         let options = self.options.clone();
         let mut events = self.event_time(|_| 0);
         events.rows.options = options;
-        events.drop_duplicates_by(key).into_stream()
+        let firsts = events.drop_duplicates_by(key.clone()).rows;
+        let chunks = chunkwise(firsts.chunks.clone(), "Firsts", |rows| rows.map(|(_, row)| row));
+        firsts.ordered(chunks, by_key_group(key))
     }
+}
+
+/// Rows in their own order, each on the worker that owns its key.
+fn by_key_group<D: Record, K: Record>(key: impl Fn(&D) -> K + 'static) -> RowOrder<D> {
+    let group = Rc::new(move |row: &D| key_group(stable_hash(&key(row))));
+    RowOrder { sort: <[_]>::sort_unstable, group }
 }
 
 impl<'s, D: Record> EventStream<'s, D> {
@@ -72,9 +85,9 @@ impl<'s, D: Record> EventStream<'s, D> {
     /// # use tidegate::doc::batches;
     /// let firsts = batches(vec![vec!["15a", "15b", "16b"]], |words| {
     ///     let events = words.with_watermark(|word| word[..2].parse().unwrap_or(0), 10);
-    ///     events.drop_duplicates_at_time(|_| 'k').into_stream()
+    ///     events.drop_duplicates_at_time(|_| 'k').with_times().map(|(at_us, _)| at_us)
     /// });
-    /// assert_eq!(firsts, [["15a", "16b"]]);
+    /// assert_eq!(firsts[0].len(), 2);
     /// ```
     pub fn drop_duplicates_at_time<K: Record>(
         self,
@@ -140,13 +153,12 @@ impl<'s, D: Record> EventStream<'s, D> {
     ) -> EventStream<'s, D> {
         let (ctx, options) = (self.ctx(), self.rows.options.clone());
         let rows = self.rows.clone().tagged();
-        let (owners, by_key) = (ctx.peers().clone(), key.clone());
+        let (owners, by_key, owner_key) = (ctx.peers().clone(), key.clone(), key.clone());
         let shipped = ship::ship(rows.chunks.clone(), ctx.peers(), "by key", move |row| {
             owners.owner_of_key(&by_key(row))
         });
         let paced = self.paced(shipped);
         let chunks = ctx.attach(kind, &options, paced, Dedup::new(expiry, key));
-        let rows = DStream { chunks, order: Order::Tags, options: Options::default(), ..rows };
-        EventStream { rows, clock: self.clock }
+        EventStream { rows: rows.ordered(chunks, by_key_group(owner_key)), clock: self.clock }
     }
 }

@@ -237,12 +237,19 @@ fn sessions_are_joined_and_close_once() {
     );
 }
 
+/// Rows with their event times, in order.
+fn with_times(rows: Vec<Row>) -> Vec<(i64, Row)> {
+    let mut rows: Vec<(i64, Row)> = rows.into_iter().map(|row| (row.1 * 1000, row)).collect();
+    rows.sort();
+    rows
+}
+
 fn duplicates_are_dropped_until_they_expire() {
     check(
         790,
         |rows| {
             let firsts = events(rows).drop_duplicates_within_watermark(|row| row.0.clone());
-            firsts.into_stream()
+            firsts.with_times()
         },
         |batches| {
             let mut seen: BTreeMap<String, i64> = BTreeMap::new();
@@ -257,12 +264,12 @@ fn duplicates_are_dropped_until_they_expire() {
                 }
                 seen.retain(|_, expires| *expires > watermark);
             }
-            firsts
+            with_times(firsts)
         },
     );
     check(
         795,
-        |rows| events(rows).drop_duplicates().into_stream(),
+        |rows| events(rows).drop_duplicates().with_times(),
         |batches| {
             let mut seen: BTreeSet<Row> = BTreeSet::new();
             let mut firsts = Vec::new();
@@ -270,7 +277,7 @@ fn duplicates_are_dropped_until_they_expire() {
                 let rows = batch.rows().into_iter();
                 firsts = rows.filter(|row| row.1 > watermark && seen.insert(row.clone())).collect();
             }
-            firsts
+            with_times(firsts)
         },
     );
 }

@@ -128,14 +128,14 @@ impl<E> Steps<E> {
                 let found: Vec<Value> = operators
                     .iter()
                     .map(|operator| {
-                        let sizes = self.records[number].iter().map(|record| {
+                        let mut sizes = self.records[number].iter().map(|record| {
                             let of = |state: &&_| named(state, operator);
                             record.state.iter().find(of).expect("the operator is in the job")
                         });
                         if updated {
                             Value::from(sizes.map(|state| state.updated).sum::<u64>())
                         } else {
-                            Value::from(sizes.last().expect("a batch").keys)
+                            Value::from(sizes.next_back().expect("a batch").keys)
                         }
                     })
                     .collect();
