@@ -9,6 +9,10 @@ use tidegate::operators::combine::{Pairs, Signed, Whole, combine};
 use tidegate::operators::contents::{Snapshots, WindowRows};
 use tidegate::operators::differences::{Consolidate, by_batch};
 use tidegate::operators::event_time::watermark::{broadcast, stats_at};
+use tidegate::operators::event_time::{
+    Dedup, Emitted, Expiry, Late, Paced, Reading, SavedWindow, SessionAggregate, TimeWindow,
+    TimeWindows, Watermark, Watermarks, WindowAggregate, micros, pace,
+};
 use tidegate::operators::join::AsOf;
 use tidegate::operators::keyed::{
     Accumulate, CountWindow, Departed, Enrich, MapWithState, Mapped, Multisets, ReplayMapWithState,
