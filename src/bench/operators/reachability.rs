@@ -201,7 +201,7 @@ pub(super) fn run(
     for (number, (changes, expected)) in graph.batches.iter().zip(&sums).enumerate() {
         all.extend(changes);
         // One in so many is enough: each takes as long as all of the graph.
-        if number as u64 % (batches / 5) == 0 {
+        if (number as u64).is_multiple_of(batches / 5) {
             let mut there = all.clone();
             differential_dataflow::consolidation::consolidate(&mut there);
             let mut scratch = Reaching::start()?;
