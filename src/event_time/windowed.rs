@@ -88,11 +88,12 @@ impl<'s, D: Record> EventWindowed<'s, D> {
     /// # use tidegate::doc::batches;
     /// use tidegate::TimeWindows;
     ///
-    /// let counts = batches(vec![vec!["3", "4", "7"]], |words| {
+    /// let changes = batches(vec![vec!["3", "4", "7"]], |words| {
     ///     let events = words.with_watermark(|word| word.parse().unwrap_or(0), 0);
-    ///     events.window(TimeWindows::tumbling(5)).count().changes().map(|change| change.row.1)
+    ///     events.window(TimeWindows::tumbling(5)).count().changes()
     /// });
-    /// assert_eq!(counts, [[2, 1]]);
+    /// let counts: Vec<i64> = changes[0].iter().map(|change| change.row.1).collect();
+    /// assert_eq!(counts, [2, 1]);
     /// ```
     pub fn count(self) -> EventTable<'s, TimeWindow, i64> {
         self.aggregated("window_count", |window, _| (window, ()), Count)
@@ -104,11 +105,12 @@ impl<'s, D: Record> EventWindowed<'s, D> {
     /// # use tidegate::doc::batches;
     /// use tidegate::{Max, TimeWindows};
     ///
-    /// let largest = batches(vec![vec!["3", "4", "7"]], |words| {
+    /// let changes = batches(vec![vec!["3", "4", "7"]], |words| {
     ///     let events = words.with_watermark(|word| word.parse().unwrap_or(0), 0);
-    ///     events.window(TimeWindows::tumbling(5)).aggregate(Max).changes().map(|change| change.row.1)
+    ///     events.window(TimeWindows::tumbling(5)).aggregate(Max).changes()
     /// });
-    /// assert_eq!(largest, [["4", "7"]]);
+    /// let largest: Vec<String> = changes[0].iter().map(|change| change.row.1.clone()).collect();
+    /// assert_eq!(largest, ["4", "7"]);
     /// ```
     pub fn aggregate<A: Aggregate<D>>(self, aggregate: A) -> EventTable<'s, TimeWindow, A::Out> {
         self.aggregated("window_aggregate", |window, row| (window, row), aggregate)
@@ -120,12 +122,12 @@ impl<'s, D: Record> EventWindowed<'s, D> {
     /// # use tidegate::doc::batches;
     /// use tidegate::TimeWindows;
     ///
-    /// let counts = batches(vec![vec!["3", "4", "3"]], |words| {
+    /// let changes = batches(vec![vec!["3", "4", "3"]], |words| {
     ///     let events = words.with_watermark(|word| word.parse().unwrap_or(0), 0);
-    ///     let counts = events.window(TimeWindows::tumbling(5)).count_by_value();
-    ///     counts.changes().map(|change| (change.row.0.1, change.row.1))
+    ///     events.window(TimeWindows::tumbling(5)).count_by_value().changes()
     /// });
-    /// assert_eq!(counts, [[("3".to_string(), 2), ("4".to_string(), 1)]]);
+    /// let counts: Vec<i64> = changes[0].iter().map(|change| change.row.1).collect();
+    /// assert_eq!(counts, [2, 1]);
     /// ```
     pub fn count_by_value(self) -> EventTable<'s, (TimeWindow, D), i64> {
         self.aggregated("window_count_by_value", |window, row| ((window, row), ()), Count)
