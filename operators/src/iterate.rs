@@ -20,15 +20,15 @@ use timely::order::Product;
 
 use crate::batched::{Batch, BatchOperator, Output, Tap};
 use crate::differences::Change;
-use crate::{Chunks, Diff, Epoch, Peers, Record, join};
+use crate::{Chunks, Diff, Epoch, Record};
 
 /// A batch, and a round in it.
 pub type Round<T> = Product<T, u64>;
 
 /// What comes out of an iteration.
 pub struct Iterated<'s, T: Epoch, D: Clone + 'static> {
-    /// What is there after the last round: each row on the worker that owns it, but a batch's
-    /// differences may cancel.
+    /// What is there after the last round, wherever `body` leaves it; a batch's differences may
+    /// cancel.
     pub output: VecCollection<'s, T, D, Diff>,
     /// For each batch with a change, on some of the workers, a number of rounds: the largest is
     /// how many there were.
@@ -38,19 +38,23 @@ pub struct Iterated<'s, T: Epoch, D: Clone + 'static> {
 /// Applies `body` to a collection, to what comes out of that, and so on, until nothing changes or
 /// `rounds_max` rounds are over.
 ///
+/// What `body` gives must be [`consolidated`](crate::join::consolidated), or come of a reduction:
+/// differences that cancel would go round for ever.
+///
 /// Kept: what `body` keeps, for every round in which it is not what it was in the round before. A
 /// batch costs, in each round, what has changed in it.
 ///
 /// ```
 /// use differential_dataflow::input::Input;
-/// use tidegate_operators::{Peers, codec::Codecs, iterate::iterate};
+/// use tidegate_operators::{Peers, codec::Codecs, iterate::iterate, join};
 ///
 /// timely::execute_directly(|worker| {
 ///     worker.dataflow::<u64, _, _>(|scope| {
 ///         let peers = Peers::new(scope.index(), scope.peers(), scope.peers(), Codecs::default());
 ///         let numbers = scope.new_collection_from([12u64]).1;
-///         let iterated = iterate(scope, numbers, &peers, 10, |_scope, numbers| {
-///             numbers.map(|n| if n % 2 == 0 { n / 2 } else { n })
+///         let iterated = iterate(scope, numbers, 10, |_scope, numbers| {
+///             let halved = numbers.map(|n| if n % 2 == 0 { n / 2 } else { n });
+///             join::consolidated(halved, &peers, "halved")
 ///         });
 ///         iterated.output.consolidate().inspect(|(n, _, _)| assert_eq!(*n, 3));
 ///     });
@@ -63,7 +67,6 @@ pub struct Iterated<'s, T: Epoch, D: Clone + 'static> {
 pub fn iterate<'s, T, D, F>(
     scope: Scope<'s, T>,
     source: VecCollection<'s, T, D, Diff>,
-    peers: &Peers,
     rounds_max: u64,
     body: F,
 ) -> Iterated<'s, T, D>
@@ -80,8 +83,6 @@ where
         let source = source.enter(inner);
         let (variable, fed_back) = Variable::new(inner, Product::new(Default::default(), 1));
         let result = body(inner, fed_back.concat(source.clone()));
-        // Differences that cancel would go round for ever.
-        let result = join::consolidated(result, peers, "Iterate");
         let change = result.clone().concat(source.negate());
         let again =
             change.inner.unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Again", move |_, _| {

@@ -66,6 +66,9 @@ pub struct Iterated<'s, D: 'static> {
 /// each round in which it differs from the round before.
 pub struct Nested<'i, D: 'static> {
     rows: Rows<'i, D>,
+    /// Where its rows are, if they are where they belong and no two differences at the same time
+    /// cancel.
+    settled: Option<Place<D>>,
     shared: Rc<Shared<'i>>,
 }
 
@@ -78,7 +81,8 @@ struct Shared<'i> {
 
 impl<D: Clone + 'static> Clone for Nested<'_, D> {
     fn clone(&self) -> Self {
-        Nested { rows: self.rows.clone(), shared: Rc::clone(&self.shared) }
+        let (rows, settled) = (self.rows.clone(), self.settled.clone());
+        Nested { rows, settled, shared: Rc::clone(&self.shared) }
     }
 }
 
@@ -123,19 +127,22 @@ impl<'s, D: Record> Table<'s, D> {
         let (peers, outer) = (ctx.peers(), ctx.scope());
         let (number, _) = ctx.build().name_operator("iterate", uid.as_deref());
         let mut sizes: Option<RowStream<'s, StateSize>> = None;
-        let iterated = iterate(outer, self.into_collection(), peers, rounds_max, |scope, rows| {
+        let mut place = None;
+        let iterated = iterate(outer, self.into_collection(), rounds_max, |scope, rows| {
             let sizes_inside = RefCell::default();
             let shared = Shared { scope, peers: peers.clone(), slide, sizes: sizes_inside };
             let shared = Rc::new(shared);
-            let result = body(Nested { rows, shared: Rc::clone(&shared) });
+            let result = body(Nested { rows, settled: None, shared: Rc::clone(&shared) });
+            let result = result.settled();
             sizes = Some(together(scope, shared.sizes.take()).leave(outer));
+            place = result.settled;
             result.rows
         });
         if let Some(sizes) = sizes {
             ctx.report_sizes(number, sizes);
         }
         let table = Table::of_collection(ctx, iterated.output, slide);
-        let table = Table { place: Some(Place::by_row()), ..table };
+        let table = Table { place, ..table };
         let owner = peers.owner_of_key(&());
         let rounds = differences::by_batch(iterated.rounds);
         let rounds = ship::ship(rounds, peers, "rounds", move |_| owner);
@@ -177,7 +184,16 @@ fn together<'i>(
 
 impl<'i, D: Record> Nested<'i, D> {
     fn with<E>(&self, rows: Rows<'i, E>) -> Nested<'i, E> {
-        Nested { rows, shared: Rc::clone(&self.shared) }
+        Nested { rows, settled: None, shared: Rc::clone(&self.shared) }
+    }
+
+    /// The same rows where they belong, without differences that cancel.
+    fn settled(self) -> Self {
+        if self.settled.is_some() {
+            return self;
+        }
+        let rows = join::consolidated(self.rows.clone(), &self.shared.peers, "Nested");
+        Nested { rows, settled: Some(Place::by_row()), ..self }
     }
 
     /// A table from outside the iteration, the same in all rounds.
@@ -203,7 +219,7 @@ impl<'i, D: Record> Nested<'i, D> {
 
     /// The rows for which `keep` holds.
     pub fn filter(self, keep: impl FnMut(&D) -> bool + 'static) -> Nested<'i, D> {
-        self.with(self.rows.clone().filter(keep))
+        Nested { rows: self.rows.clone().filter(keep), ..self }
     }
 
     /// The rows of both tables: a row that is in both is there twice.
@@ -214,7 +230,8 @@ impl<'i, D: Record> Nested<'i, D> {
     /// Each row once, for as long as it is there at all.
     pub fn distinct(self) -> Nested<'i, D> {
         let distinct = self.once();
-        self.with(distinct.as_collection(|row, ()| row.clone()))
+        let rows = distinct.as_collection(|row, ()| row.clone());
+        Nested { settled: Some(Place::by_row()), ..self.with(rows) }
     }
 
     fn once(&self) -> KeyArrangement<'i, Round<BatchId>, D> {
@@ -391,6 +408,7 @@ impl<'i, K: Record, V: Record> Nested<'i, (K, V)> {
             results.extend(result(values).map(|result| (result, 1)));
         });
         let reduced = self.sized(reduced);
-        self.with(reduced.as_collection(|key, value| (key.clone(), value.clone())))
+        let rows = reduced.as_collection(|key, value| (key.clone(), value.clone()));
+        Nested { settled: Some(Place::by_key()), ..self.with(rows) }
     }
 }

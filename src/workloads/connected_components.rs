@@ -1,8 +1,8 @@
 //! Which nodes of a graph hang together.
 
+use crate::Table;
 use crate::table::Iterated;
 use crate::workloads::Edge;
-use crate::{Table, table::Nested};
 
 /// Each node of a graph with the smallest node that it hangs together with, whichever way the
 /// edges point. After `rounds_max` rounds a label has come that many edges far.
@@ -35,8 +35,9 @@ pub fn connected_components(edges: Table<'_, Edge>, rounds_max: u64) -> Iterated
     let both_ways = edges.flat_map(|(from, to)| [(from, to), (to, from)]).distinct();
     let own = both_ways.clone().map(|(node, _)| node).distinct().map(|node| (node, node));
     let neighbours = both_ways.arranged_by_key();
-    own.iterate(rounds_max, move |labels: Nested<'_, Edge>| {
-        let spread = labels.clone().join(&neighbours).map(|(_, (label, to))| (to, label));
-        labels.union(spread).min_by_key()
+    own.clone().iterate(rounds_max, move |labels| {
+        let own = labels.enter(own);
+        let spread = labels.join(&neighbours).map(|(_, (label, to))| (to, label));
+        own.union(spread).min_by_key()
     })
 }

@@ -35,8 +35,9 @@ pub fn reachability<'s>(
 ) -> Iterated<'s, u64> {
     let edges = edges.distinct().arranged_by_key();
     let roots = roots.distinct();
-    roots.iterate(rounds_max, move |reached| {
-        let next = reached.clone().map(|node| (node, ())).join(&edges);
-        reached.union(next.map(|(_, ((), to))| to)).distinct()
+    roots.clone().iterate(rounds_max, move |reached| {
+        let roots = reached.enter(roots);
+        let next = reached.map(|node| (node, ())).join(&edges);
+        roots.union(next.map(|(_, ((), to))| to)).distinct()
     })
 }

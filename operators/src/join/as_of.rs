@@ -256,7 +256,7 @@ mod tests {
                         row = rows.keys().nth(nth).cloned().unwrap_or(row);
                     }
                     let diff = if goes { -1 } else { 1 };
-                    *rows.entry(row.clone()).or_default() += diff as i64;
+                    *rows.entry(row).or_default() += diff as i64;
                     rows.retain(|_, times| *times != 0);
                     changes.push((row, diff));
                 }
