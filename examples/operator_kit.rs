@@ -53,10 +53,10 @@ impl Rule for Shows {
         match self {
             Shows::Often => (count >= 3).then_some(count),
             Shows::Median => {
-                let each = values.iter().flat_map(|(value, times)| {
+                let mut each = values.iter().flat_map(|(value, times)| {
                     std::iter::repeat_n(*value, usize::try_from(*times).unwrap_or(0))
                 });
-                each.skip(usize::try_from(count / 2).unwrap_or(0)).next()
+                each.nth(usize::try_from(count / 2).unwrap_or(0))
             }
             Shows::Distance | Shows::DistanceWithABug => {
                 Some(values.last_key_value()?.0 - values.first_key_value()?.0)
