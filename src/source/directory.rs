@@ -17,8 +17,8 @@ use crate::error::SourceError;
 /// appear. Each file is a partition, and a line's offset is that of its first byte.
 ///
 /// Files should be moved into the directory whole; names that begin with `.` or `_`, or end in
-/// `.tmp`, are passed over, so that writers can prepare them there. One worker reads them, in
-/// order.
+/// `.tmp`, are passed over, so that writers can prepare them there. One worker reads them, one
+/// after the other: a bound on a batch's records counts those of all files together.
 ///
 /// ```
 /// use tidegate::source::{Directory, Source};
@@ -122,6 +122,10 @@ fn scan(directory: &Path) -> Result<Vec<PathBuf>, SourceError> {
 }
 
 impl<D: Record> Reader<D> for DirectoryReader<D> {
+    fn is_in_sequence(&self) -> bool {
+        true
+    }
+
     fn poll(&mut self, intake: &mut Intake<D>, _wait: Duration) -> Result<Poll, SourceError> {
         let Some(path) = &self.path else { return Ok(Poll::End) };
         if let Some((partition, lines)) = &mut self.open {

@@ -66,7 +66,7 @@ impl<D: Record> Feed<D> {
     ) -> Result<Self, RunError> {
         let Feeding { source, partitions, reader, queue_bytes_max } = feeding;
         let intake = Intake::new(&source, &partitions);
-        let stock = Stock::new(&partitions);
+        let stock = Stock::new(&partitions, reader.is_in_sequence());
         if reader.is_inline() {
             return Ok(Feed { kind: Kind::Inline { reader, intake, stock, source } });
         }
@@ -95,13 +95,23 @@ impl<D: Record> Feed<D> {
         Ok(Feed { kind: Kind::Threaded { shared, thread: Some(thread) } })
     }
 
-    /// Whether a batch of `records` records per partition can be cut. If not, come again after the
-    /// time given; a feeder wakes the worker sooner, when more records have come.
-    pub(super) fn fill(&mut self, tick: Tick, records: u64) -> Result<Filled, RunError> {
+    /// Whether a batch of `records` records per partition can be cut, and if `for_certain`, whether
+    /// it is known to be the last or not. If not, come again after the time given; a feeder wakes
+    /// the worker sooner, when more records have come.
+    pub(super) fn fill(
+        &mut self,
+        tick: Tick,
+        records: u64,
+        for_certain: bool,
+    ) -> Result<Filled, RunError> {
+        let is_filled = |stock: &Stock<D>| match for_certain {
+            true => stock.is_filled_for_certain(records),
+            false => stock.is_filled(records),
+        };
         match &mut self.kind {
             Kind::Inline { reader, intake, stock, source } => {
                 stock.order(intake, tick, &Limits::every(Some(records)));
-                while !stock.is_filled(records) {
+                while !is_filled(stock) {
                     let poll = reader
                         .poll(intake, Duration::ZERO)
                         .map_err(|error| failed(source, error))?;
@@ -115,7 +125,7 @@ impl<D: Record> Feed<D> {
             }
             Kind::Threaded { shared, .. } => {
                 shared.waiting.store(true, Ordering::SeqCst);
-                if lock(&shared.stock).is_filled(records) {
+                if is_filled(&lock(&shared.stock)) {
                     shared.waiting.store(false, Ordering::SeqCst);
                     return Ok(Filled::Yes);
                 }

@@ -316,6 +316,8 @@ impl<D> Intake<D> {
 /// Records that wait for a batch: what the feeder has put there and the worker has not yet taken.
 pub(super) struct Stock<D> {
     partitions: BTreeMap<u32, Shelf<D>>,
+    /// Partitions come one after the other, and a batch's limit counts them together.
+    in_sequence: bool,
     bytes: usize,
     ended: bool,
 }
@@ -347,8 +349,8 @@ pub(super) struct Portion<D> {
 }
 
 impl<D> Stock<D> {
-    pub(super) fn new(partitions: &[Partition]) -> Self {
-        let mut stock = Stock { partitions: BTreeMap::new(), bytes: 0, ended: false };
+    pub(super) fn new(partitions: &[Partition], in_sequence: bool) -> Self {
+        let mut stock = Stock { partitions: BTreeMap::new(), in_sequence, bytes: 0, ended: false };
         partitions.iter().for_each(|partition| stock.add_partition(partition.clone()));
         stock
     }
@@ -400,11 +402,28 @@ impl<D> Stock<D> {
         self.bytes
     }
 
-    /// Whether every partition has `records` records, or will not get them any more.
+    /// Whether every partition has `records` records, or all together where they come in sequence,
+    /// or will not get them any more.
     pub(super) fn is_filled(&self, records: u64) -> bool {
+        if self.in_sequence {
+            let stocked: u64 = self.partitions.values().map(|shelf| shelf.records).sum();
+            return self.ended || stocked >= records;
+        }
         self.ended
             || (!self.partitions.is_empty()
                 && self.partitions.values().all(|shelf| shelf.ended || shelf.records >= records))
+    }
+
+    /// Whether a batch of `records` records is filled, and it is known whether it is the last one:
+    /// so that a bounded job has the same batches however its readers are timed.
+    pub(super) fn is_filled_for_certain(&self, records: u64) -> bool {
+        let leaves = |shelf: &Shelf<D>| shelf.records > records;
+        let leaves_some = if self.in_sequence {
+            self.is_filled(records.saturating_add(1))
+        } else {
+            self.partitions.values().any(leaves)
+        };
+        self.ended || (leaves_some && self.is_filled(records))
     }
 
     /// Whether every partition has as many records as may be taken, or will not get them any more.
@@ -420,10 +439,18 @@ impl<D> Stock<D> {
         self.ended && self.partitions.values().all(|shelf| shelf.segments.is_empty())
     }
 
-    /// Takes what a batch takes: of each partition no more than `limits` allow.
+    /// Takes what a batch takes: of each partition no more than `limits` allow, or of all together
+    /// where they come in sequence.
     pub(super) fn take(&mut self, limits: &Limits) -> Vec<Portion<D>> {
         let mut portions = Vec::with_capacity(self.partitions.len());
+        let mut taken = 0;
         for (id, shelf) in &mut self.partitions {
+            let most = limits.of(*id).unwrap_or(u64::MAX);
+            let mut left = if self.in_sequence { most.saturating_sub(taken) } else { most };
+            // How far the reader is ahead must not show in the batch.
+            if self.in_sequence && (left == 0 || shelf.segments.is_empty()) {
+                continue;
+            }
             let mut portion = Portion {
                 partition: *id,
                 name: shelf.name.clone(),
@@ -435,7 +462,6 @@ impl<D> Stock<D> {
                 hash: 0,
                 left: 0,
             };
-            let mut left = limits.of(*id).unwrap_or(u64::MAX);
             while left > 0 {
                 let Some(first) = shelf.segments.front_mut() else { break };
                 let segment = if first.records() > left {
@@ -444,6 +470,7 @@ impl<D> Stock<D> {
                     shelf.segments.pop_front().expect("just seen")
                 };
                 left -= segment.records();
+                taken += segment.records();
                 shelf.records -= segment.records();
                 self.bytes -= segment.bytes;
                 portion.to = Some(segment.to);
@@ -484,7 +511,7 @@ mod tests {
 
     /// Offsets with gaps, every third record dead.
     fn stock(records: u64) -> Stock<u64> {
-        let mut stock = Stock::new(&[partition()]);
+        let mut stock = Stock::new(&[partition()], false);
         let mut intake = Intake::new("s", &[partition()]);
         for index in 0..records {
             let offset = 10 + index * 2;
@@ -528,10 +555,53 @@ mod tests {
     }
 
     #[test]
+    fn partitions_in_sequence_are_cut_as_one_however_far_the_reader_is_ahead() {
+        // Four partitions, of 5, 0, 3 and 7 rows; the reader is `ahead` of the batches.
+        let partition = |id| Partition { id, name: format!("p-{id}") };
+        let mut arrivals: Vec<(Option<u32>, u32, u64)> = Vec::new();
+        for (id, rows) in [(0, 5), (1, 0), (2, 3), (3, 7)] {
+            arrivals.push((Some(id), id, 0));
+            arrivals.extend((0..rows).map(|row| (None, id, row + 1)));
+            arrivals.push((None, id, 0));
+        }
+        let cut = |ahead: usize| {
+            let mut stock = Stock::<u64>::new(&[], true);
+            let mut intake = Intake::new("s", &[]);
+            let mut arriving = arrivals.iter().peekable();
+            let mut cuts = Vec::new();
+            while !stock.is_exhausted() {
+                let mut extra = 0;
+                while (!stock.is_filled(4) || extra < ahead) && arriving.peek().is_some() {
+                    extra += usize::from(stock.is_filled(4));
+                    match *arriving.next().expect("just seen") {
+                        (Some(id), ..) => intake.announce(partition(id)),
+                        (None, id, 0) => intake.end(id),
+                        (None, id, row) => intake.push(id, row - 1, row),
+                    }
+                    let last = arriving.peek().is_none();
+                    stock.absorb(&mut intake, if last { Poll::End } else { Poll::More });
+                }
+                let portions = stock.take(&Limits::every(Some(4)));
+                let describe = |p: Portion<u64>| (p.partition, p.from, p.to);
+                cuts.push(portions.into_iter().map(describe).collect::<Vec<_>>());
+            }
+            cuts
+        };
+        let expected = cut(0);
+        let rows = |cut: &Vec<(u32, Option<u64>, Option<u64>)>| -> u64 {
+            cut.iter().map(|(_, from, to)| to.unwrap_or(0) - from.unwrap_or(0)).sum()
+        };
+        assert_eq!(expected.iter().map(rows).collect::<Vec<_>>(), [4, 4, 4, 3]);
+        for ahead in 1..20 {
+            assert_eq!(cut(ahead), expected, "{ahead} ahead");
+        }
+    }
+
+    #[test]
     fn dense_rows_need_no_marks() {
         let mut intake = Intake::new("s", &[partition()]);
         (5..9).for_each(|offset| intake.push(0, offset, offset));
-        let mut stock = Stock::new(&[partition()]);
+        let mut stock = Stock::new(&[partition()], false);
         stock.absorb(&mut intake, Poll::More);
         let portion = stock.take(&Limits::every(Some(3))).pop().expect("one partition");
         assert_eq!((portion.from, portion.to), (Some(5), Some(8)));

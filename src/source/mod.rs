@@ -146,4 +146,10 @@ pub trait Reader<D>: Send {
     fn is_inline(&self) -> bool {
         false
     }
+
+    /// Whether the partitions come one after the other, as the files of a directory do: then a
+    /// batch's bound on records counts them together, and not each.
+    fn is_in_sequence(&self) -> bool {
+        false
+    }
 }

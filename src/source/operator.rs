@@ -111,6 +111,7 @@ pub(crate) fn build<'s, D: Record>(
     let wake = move || {
         let _ = waker.activate();
     };
+    let is_bounded = matches!(config.trigger, Trigger::AvailableNow);
     let is_controlled = config.rate_control.is_active();
     let queue_bytes_max = config.queue_bytes_max;
     let feeding = Feeding { source: name, partitions, reader, queue_bytes_max };
@@ -137,7 +138,7 @@ pub(crate) fn build<'s, D: Record>(
                     && !control.is_stopping()
                     && let Some(records) = limits.of_any()
                 {
-                    let filled = held.feed.borrow_mut().fill(*tick, records);
+                    let filled = held.feed.borrow_mut().fill(*tick, records, is_bounded);
                     match filled {
                         Ok(Filled::Yes) => {}
                         Ok(Filled::NotWithin(time)) => {
