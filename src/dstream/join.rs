@@ -1,7 +1,7 @@
 //! Two streams of pairs, joined batch by batch.
 
+use tidegate_operators::Record;
 use tidegate_operators::keyed::{CoGroup, Side};
-use tidegate_operators::{Chunks, Record};
 
 use super::{DStream, RowOrder};
 
@@ -21,7 +21,9 @@ impl<'s, K: Record, V: Record> DStream<'s, (K, V)> {
         self,
         other: DStream<'s, (K, W)>,
     ) -> DStream<'s, (K, (Vec<V>, Vec<W>))> {
-        self.grouped("cogroup", other, |group, out| out.push(group))
+        self.grouped("cogroup", other, |key, left, right, out| {
+            out.push((key, (std::mem::take(left), std::mem::take(right))));
+        })
     }
 
     /// Each value of this stream with each value of the other one that has the same key in the
@@ -36,8 +38,8 @@ impl<'s, K: Record, V: Record> DStream<'s, (K, V)> {
     /// assert_eq!(both, [[("tide".to_string(), ('w', 'l'))]]);
     /// ```
     pub fn join<W: Record>(self, other: DStream<'s, (K, W)>) -> DStream<'s, (K, (V, W))> {
-        self.grouped("join", other, |(key, (left, right)), out| {
-            pair(&key, &left, &right, out);
+        self.grouped("join", other, |key, left, right, out| {
+            pair(key, left.drain(..), right, |other| other, out);
         })
     }
 
@@ -56,9 +58,8 @@ impl<'s, K: Record, V: Record> DStream<'s, (K, V)> {
         self,
         other: DStream<'s, (K, W)>,
     ) -> DStream<'s, (K, (V, Option<W>))> {
-        self.grouped("left_outer_join", other, |(key, (left, right)), out| {
-            let right = or_none(right);
-            pair(&key, &left, &right, out);
+        self.grouped("left_outer_join", other, |key, left, right, out| {
+            pair_or_none(key, left.drain(..), right, out);
         })
     }
 
@@ -77,9 +78,8 @@ impl<'s, K: Record, V: Record> DStream<'s, (K, V)> {
         self,
         other: DStream<'s, (K, W)>,
     ) -> DStream<'s, (K, (Option<V>, W))> {
-        self.grouped("right_outer_join", other, |(key, (left, right)), out| {
-            let left = or_none(left);
-            pair(&key, &left, &right, out);
+        self.grouped("right_outer_join", other, |key, left, right, out| {
+            pair(key, or_none(left), right, |other| other, out);
         })
     }
 
@@ -97,9 +97,8 @@ impl<'s, K: Record, V: Record> DStream<'s, (K, V)> {
         self,
         other: DStream<'s, (K, W)>,
     ) -> DStream<'s, (K, (Option<V>, Option<W>))> {
-        self.grouped("full_outer_join", other, |(key, (left, right)), out| {
-            let (left, right) = (or_none(left), or_none(right));
-            pair(&key, &left, &right, out);
+        self.grouped("full_outer_join", other, |key, left, right, out| {
+            pair_or_none(key, or_none(left), right, out);
         })
     }
 
@@ -108,32 +107,55 @@ impl<'s, K: Record, V: Record> DStream<'s, (K, V)> {
         self,
         operation: &'static str,
         other: DStream<'s, (K, W)>,
-        rows_of: impl Fn((K, (Vec<V>, Vec<W>)), &mut Vec<(K, X)>) + 'static,
+        rows_of: impl FnMut(K, &mut Vec<V>, &mut Vec<W>, &mut Vec<(K, X)>) + 'static,
     ) -> DStream<'s, (K, X)> {
         let left = self.map_values(Side::Left);
         let both = left.beside(operation, other.map_values(Side::Right));
         let shipped = both.clone().shipped_by_key();
-        let groups = both.ctx.attach_per_batch(operation, shipped, CoGroup::new());
-        let rows = crate::batch::chunkwise(groups, "Rows", move |groups| {
-            let mut rows = Vec::new();
-            groups.into_rows().into_iter().for_each(|group| rows_of(group, &mut rows));
-            Chunks::loose(rows)
-        });
+        let rows = both.ctx.attach_per_batch(operation, shipped, CoGroup::with(rows_of));
         both.ordered(rows, RowOrder::by_key())
     }
 }
 
-fn or_none<X>(values: Vec<X>) -> Vec<Option<X>> {
-    if values.is_empty() { vec![None] } else { values.into_iter().map(Some).collect() }
+/// The values, or `None` alone where there are none.
+fn or_none<X>(values: &mut Vec<X>) -> impl Iterator<Item = Option<X>> {
+    let none = values.is_empty().then_some(None);
+    values.drain(..).map(Some).chain(none)
 }
 
-fn pair<K: Clone, V: Clone, W: Clone>(
-    key: &K,
-    left: &[V],
-    right: &[W],
-    out: &mut Vec<(K, (V, W))>,
+/// Each value of the left with each of the right; what is needed once is moved, not cloned.
+fn pair<K: Clone, V: Clone, W: Clone, X>(
+    key: K,
+    left: impl Iterator<Item = V>,
+    right: &mut Vec<W>,
+    wrap: impl Fn(W) -> X,
+    out: &mut Vec<(K, (V, X))>,
 ) {
-    for value in left {
-        out.extend(right.iter().map(|other| (key.clone(), (value.clone(), other.clone()))));
+    let mut left = left.peekable();
+    while let Some(value) = left.next() {
+        if left.peek().is_some() {
+            out.extend(
+                right.iter().map(|other| (key.clone(), (value.clone(), wrap(other.clone())))),
+            );
+            continue;
+        }
+        let Some(last) = right.pop() else { return };
+        out.extend(right.drain(..).map(|other| (key.clone(), (value.clone(), wrap(other)))));
+        out.push((key, (value, wrap(last))));
+        return;
+    }
+}
+
+/// Each value of the left with each of the right, or with `None` if there is none.
+fn pair_or_none<K: Clone, V: Clone, W: Clone>(
+    key: K,
+    left: impl Iterator<Item = V>,
+    right: &mut Vec<W>,
+    out: &mut Vec<(K, (V, Option<W>))>,
+) {
+    if right.is_empty() {
+        out.extend(left.map(|value| (key.clone(), (value, None))));
+    } else {
+        pair(key, left, right, Some, out);
     }
 }
