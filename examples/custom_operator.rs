@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use tidegate::operators::batched::{Batch, BatchOperator, Output, StateSize, Tap};
+use tidegate::operators::batched::{Batch, BatchOperator, Output, Route, StateSize, Tap};
 use tidegate::operators::{Chunks, order};
 use tidegate::source::Generator;
 use tidegate::{BatchId, Config, Trigger};
@@ -40,6 +40,10 @@ impl BatchOperator<BatchId> for Drawdown {
             tap.record(|| (symbol, *state));
         }
         output.give(Chunks::loose(alarms));
+    }
+
+    fn route(saved: &Self::Saved) -> Route {
+        Route::of_key(&saved.0)
     }
 
     fn restore(&mut self, saved: Vec<Self::Saved>) {

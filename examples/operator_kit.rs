@@ -6,7 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use tidegate_operators::batched::{Batch, BatchOperator, Differences, Output, StateSize, Tap};
+use tidegate_operators::batched::{
+    Batch, BatchOperator, Differences, Output, Route, StateSize, Tap,
+};
 use tidegate_operators::check::Check;
 use tidegate_operators::index::{Index, Rule};
 use tidegate_operators::{Chunks, Diff};
@@ -92,6 +94,10 @@ impl BatchOperator<u64> for PerKey {
         self.0.apply(changes, |changed| {
             differences.replace(changed.key, changed.before, changed.after);
         });
+    }
+
+    fn route(saved: &Self::Saved) -> Route {
+        Route::of_key(&saved.0)
     }
 
     fn restore(&mut self, saved: Vec<Self::Saved>) {

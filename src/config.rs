@@ -11,6 +11,7 @@ use crate::error::ConfigError;
 use crate::metrics::Listener;
 use crate::plan::PlanLog;
 use crate::rate::RateControl;
+use crate::recovery::Checkpoints;
 
 /// When batches are cut.
 #[derive(Clone, Debug)]
@@ -158,6 +159,9 @@ pub struct Config {
     pub listeners: Vec<Arc<dyn Listener>>,
     /// Where the plan of each batch is written before any sink commits it; nowhere, if `None`.
     pub plan_log: Option<Arc<dyn PlanLog>>,
+    /// Where the job's checkpoints lie, from which it goes on when it is started again; without
+    /// them it begins anew.
+    pub checkpoints: Option<Checkpoints>,
 }
 
 impl Config {
@@ -183,6 +187,7 @@ impl Config {
             codecs: Codecs::default(),
             listeners: Vec::new(),
             plan_log: None,
+            checkpoints: None,
         }
     }
 
@@ -294,6 +299,12 @@ impl Config {
         self
     }
 
+    /// Saves the job, so that it goes on where it was when it is started again.
+    pub fn checkpoints(mut self, checkpoints: Checkpoints) -> Self {
+        self.checkpoints = Some(checkpoints);
+        self
+    }
+
     /// The number of processes.
     pub fn processes(&self) -> usize {
         self.cluster.as_ref().map_or(1, |cluster| cluster.addresses.len())
@@ -362,6 +373,9 @@ impl Config {
         }
         if self.stall_timeout.is_zero() {
             return zero("stall_timeout");
+        }
+        if self.checkpoints.is_some() && self.processes() > 1 {
+            return Err(ConfigError::CheckpointsInCluster);
         }
         if self.records_per_partition_max == Some(0) {
             return zero("records_per_partition_max");

@@ -2,20 +2,22 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use tidegate_operators::batched::{Attachment, BatchOperator, StateSize, attach};
+use tidegate_operators::batched::{Attachment, BatchOperator, Restore, StateSize, attach};
 use tidegate_operators::{Peers, Record};
 use timely::ExchangeData;
 use timely::container::NoopBuilder;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
-use timely::dataflow::operators::{Operator, Probe};
+use timely::dataflow::operators::{Operator, Probe, ToStream};
 use timely::dataflow::{Scope, Stream};
 
 use crate::batch::{BatchId, ChunkStream, RowStream, Tick};
 use crate::config::Strategy;
 use crate::dstream::DStream;
-use crate::engine::build::Build;
+use crate::engine::build::{Build, Saving};
 use crate::error::{BuildError, RunError};
+use crate::recovery::{self, Saved, Saver};
 use crate::source::{DeadLetter, Source, SourceStreams};
 
 /// The beginning of a program: what a job is built from, on every worker alike.
@@ -115,7 +117,11 @@ impl<'s> Context<'s> {
     }
 
     pub(crate) fn strategy(self, options: &Options) -> Strategy {
-        options.strategy.unwrap_or(self.build.config.strategy)
+        let strategy = options.strategy.unwrap_or(self.build.config.strategy);
+        if strategy != Strategy::HashIndex && self.build.config.checkpoints.is_some() {
+            self.reject(BuildError::NotSaved { what: strategy.name() });
+        }
+        strategy
     }
 
     /// Builds a stateful operator, with a name of its own by which its state is found again.
@@ -127,10 +133,83 @@ impl<'s> Context<'s> {
         operator: O,
     ) -> Stream<'s, BatchId, O::Output> {
         let (number, uid) = self.build.name_operator(kind, options.uid.as_deref());
-        let attachment = Attachment::named(uid).on_ticks(self.ticks());
+        let mut attachment = Attachment::named(uid.clone()).on_ticks(self.ticks());
+        let saving = self.build.saving.as_ref();
+        if let Some(saving) = saving {
+            attachment.tapped = true;
+            match saving.recovery.rows_of(&uid, &self.build.peers, O::route, O::fold) {
+                Ok(Some((as_of, rows))) => {
+                    attachment.restore = Some(Restore { rows: rows.to_stream(self.scope), as_of });
+                }
+                Ok(None) => {}
+                Err(error) => self.abandon(error.into()),
+            }
+        }
         let attached = attach(input, operator, attachment);
         self.report_sizes(number, attached.sizes);
+        if let (Some(saving), Some(tap)) = (saving, attached.tap) {
+            self.save::<O>(saving, (number, uid), tap);
+        }
         attached.output
+    }
+
+    /// Builds an operator whose state follows from the contents of the tables before it: it is
+    /// rebuilt from them, and not saved.
+    pub(crate) fn attach_derived<O: BatchOperator<BatchId>>(
+        self,
+        kind: &str,
+        options: &Options,
+        input: Stream<'s, BatchId, O::Input>,
+        operator: O,
+    ) -> Stream<'s, BatchId, O::Output> {
+        let (number, uid) = self.build.name_operator(kind, options.uid.as_deref());
+        let attached = attach(input, operator, Attachment::named(uid).on_ticks(self.ticks()));
+        self.report_sizes(number, attached.sizes);
+        attached.output
+    }
+
+    fn save<O: BatchOperator<BatchId>>(
+        self,
+        saving: &Saving,
+        (operator, uid): (u32, String),
+        tap: RowStream<'s, O::Saved>,
+    ) {
+        let schema = std::any::type_name::<O::Saved>();
+        if let Some(publisher) = &mut *saving.publisher.borrow_mut() {
+            publisher.expect(operator, &uid, schema);
+        }
+        let recovery = &saving.recovery;
+        let past = recovery.past.manifest.iter().flat_map(|manifest| &manifest.operators);
+        let saver = Saver {
+            store: recovery.store.clone(),
+            generation: recovery.generation,
+            control: Arc::clone(&self.build.control),
+            operator,
+            has_past: past.into_iter().any(|state| state.uid == uid && !state.files.is_empty()),
+            uid,
+            worker: self.scope.index() as u32,
+            route: O::route,
+            fold: O::fold,
+        };
+        let saved = match recovery::save(tap, self.build.limited_ticks.clone(), saver) {
+            Ok(saved) => saved,
+            Err(error) => return self.abandon(error),
+        };
+        let publisher = Rc::clone(&saving.publisher);
+        let pact = Exchange::new(|_: &Saved| 0);
+        saved
+            .unary::<NoopBuilder<Vec<()>>, _, _, _>(pact, "Checkpoint", move |_, _| {
+                move |input, _output| {
+                    input.for_each(|time, messages| {
+                        if let Some(publisher) = &mut *publisher.borrow_mut() {
+                            messages
+                                .drain(..)
+                                .for_each(|saved| publisher.saved(*time.time(), saved));
+                        }
+                    });
+                }
+            })
+            .probe_with(&saving.saved);
     }
 
     /// Sends the sizes of an operator's state to worker 0.

@@ -46,6 +46,9 @@ pub enum RunError {
         /// What the disk said.
         source: io::Error,
     },
+    /// What was saved can't be read, or what is to be saved can't be written.
+    #[error("checkpoints failed")]
+    Recovery(#[from] RecoveryError),
     /// The processes of a cluster can't find together.
     #[error("the cluster can't be formed")]
     Cluster(#[from] ClusterError),
@@ -108,6 +111,7 @@ impl RunError {
     pub fn is_before_start(&self) -> bool {
         match self {
             RunError::Config(_) | RunError::Build(_) | RunError::Cluster(_) => true,
+            RunError::Recovery(error) => error.is_before_start(),
             RunError::Source { started, .. } => !started,
             RunError::Sink { batch, .. } => batch.is_none(),
             _ => false,
@@ -160,6 +164,9 @@ pub enum ConfigError {
         /// The number of processes.
         processes: usize,
     },
+    /// Checkpoints in a cluster.
+    #[error("checkpoints of a job of several processes: use one process with several workers")]
+    CheckpointsInCluster,
 }
 
 /// A program that can't run: found when the program is built, before anything is opened.
@@ -242,12 +249,119 @@ pub enum BuildError {
     /// Late rows are wanted, but the policy for them is another.
     #[error("`late_rows` of windows that do not give them: use `late(Late::SideOutput)`")]
     NoSideOutput,
+    /// A state that can't be saved yet.
+    #[error(
+        "checkpoints don't save state that is kept as `{what}`: use the hash index, or no checkpoints"
+    )]
+    NotSaved {
+        /// How it is kept.
+        what: &'static str,
+    },
     /// Two stateful operators with one name.
     #[error("two operators are named `{uid}`: state is found again by name, so names must differ")]
     DuplicateUid {
         /// The name.
         uid: String,
     },
+}
+
+/// What is wrong with checkpoints.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RecoveryError {
+    /// A file or directory.
+    #[error(
+        "can't read or write `{}`: check its permissions and the space left; nothing of the batch \
+         at hand counts as written", path.display()
+    )]
+    Store {
+        /// Its path.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// Another process holds the directory.
+    #[error(
+        "`{}` is in use: another job runs with these checkpoints; end it first, or give each job a \
+         directory of its own", path.display()
+    )]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A file is not what was written.
+    #[error("`{}` is damaged: {what}", path.display())]
+    Damaged {
+        /// Its path.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The plan does not reach back to the checkpoint.
+    #[error(
+        "no checkpoint can be used: the plan has nothing between batch {from} and batch {to}; \
+         restore the files that are gone, or begin anew with an empty directory"
+    )]
+    PlanGap {
+        /// The batch through which there is a state.
+        from: BatchId,
+        /// The first batch that was planned behind it.
+        to: BatchId,
+    },
+    /// An operator with a saved state is not in the program.
+    #[error(
+        "the checkpoint has the state of operator `{uid}`, which the program does not have: was it \
+         renamed? Names are given with `uid`"
+    )]
+    OperatorGone {
+        /// Its name.
+        uid: String,
+    },
+    /// An operator keeps rows of another type now.
+    #[error("operator `{uid}` keeps rows of `{now}`, but `{saved}` was saved: give it a new `uid`")]
+    SchemaChanged {
+        /// Its name.
+        uid: String,
+        /// The type that was saved.
+        saved: String,
+        /// The type of now.
+        now: &'static str,
+    },
+    /// A batch that is run again finds other records.
+    #[error(
+        "batch {batch} can't be run again: source {source_index} was planned as {planned}, and is \
+         now {found}; its records have changed since"
+    )]
+    InputChanged {
+        /// The batch.
+        batch: BatchId,
+        /// The source's number in the program.
+        source_index: u32,
+        /// What was planned of a partition.
+        planned: String,
+        /// What is there.
+        found: String,
+    },
+    /// A sink has more than was planned.
+    #[error(
+        "sink `{sink}` has written batch {written}, but only batch {planned} was planned: these are \
+         not its checkpoints"
+    )]
+    SinkAhead {
+        /// The sink.
+        sink: String,
+        /// What it has written.
+        written: BatchId,
+        /// The last batch that was planned.
+        planned: BatchId,
+    },
+}
+
+impl RecoveryError {
+    /// Whether the job never began.
+    fn is_before_start(&self) -> bool {
+        !matches!(self, RecoveryError::Store { .. } | RecoveryError::InputChanged { .. })
+    }
 }
 
 /// What a source can say.

@@ -58,6 +58,7 @@ pub mod kafka;
 pub mod metrics;
 pub mod plan;
 pub mod rate;
+pub mod recovery;
 mod shared;
 pub mod sink;
 pub mod source;

@@ -101,7 +101,12 @@ impl<'s, D: Record> Windowed<'s, D> {
             Some(rule) => {
                 ctx.attach("window", &options, chunks, SlideRows::new(rule)).as_collection()
             }
-            None => differences::arriving(chunks),
+            None => {
+                if ctx.build().config.checkpoints.is_some() {
+                    ctx.reject(BuildError::NotSaved { what: "a table of all records" });
+                }
+                differences::arriving(chunks)
+            }
         };
         Table::of_collection(ctx, collection, slide)
     }
@@ -161,7 +166,7 @@ impl<'s, D: Record> Windowed<'s, D> {
             let tallies = self.stream.tallies(split, aggregate.clone());
             return Table::keyed(
                 ctx,
-                ctx.accumulate(kind, &options, tallies, aggregate, self.departed),
+                ctx.accumulate(kind, &options, tallies, aggregate, (self.departed, Fed::ByRecords)),
                 slide,
             );
         };
@@ -172,7 +177,7 @@ impl<'s, D: Record> Windowed<'s, D> {
             let sliding = ctx.attach(&format!("{kind}-window"), &window, tallies, ring);
             return Table::keyed(
                 ctx,
-                ctx.accumulate(kind, &options, sliding, aggregate, self.departed),
+                ctx.accumulate(kind, &options, sliding, aggregate, (self.departed, Fed::ByWindow)),
                 slide,
             );
         }
@@ -240,6 +245,15 @@ impl<'s, K: Record, V: Record> Windowed<'s, (K, V)> {
     }
 }
 
+/// What an aggregate is fed by.
+#[derive(Clone, Copy)]
+pub(crate) enum Fed {
+    /// By the stream's own records: its state is all that remembers them.
+    ByRecords,
+    /// By a window or a table, which knows its contents.
+    ByWindow,
+}
+
 /// What becomes of the tallies of keys: the running aggregate, in whichever way it is kept.
 impl<'s> crate::Context<'s> {
     pub(crate) fn accumulate<K, V, A>(
@@ -248,7 +262,7 @@ impl<'s> crate::Context<'s> {
         options: &crate::context::Options,
         tallies: crate::batch::ChunkStream<'s, tidegate_operators::combine::Tally<K, A::Acc>>,
         aggregate: A,
-        departed: Departed,
+        (departed, fed): (Departed, Fed),
     ) -> crate::batch::RowStream<'s, ((K, A::Out), BatchId, crate::Diff)>
     where
         K: Record,
@@ -261,6 +275,13 @@ impl<'s> crate::Context<'s> {
             self.report_sizes(number, summed.sizes);
             return summed.output.inner;
         }
-        self.attach(kind, options, tallies, Accumulate::<K, V, A>::new(aggregate, departed))
+        let operator = Accumulate::<K, V, A>::new(aggregate, departed);
+        match (fed, departed) {
+            // What is in the window is given again; keys that have left it are not.
+            (Fed::ByWindow, Departed::Drop) => {
+                self.attach_derived(kind, options, tallies, operator)
+            }
+            _ => self.attach(kind, options, tallies, operator),
+        }
     }
 }

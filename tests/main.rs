@@ -12,6 +12,7 @@ mod engine;
 mod facts;
 mod kafka;
 mod oracle;
+mod recovery;
 mod restore;
 mod sinks;
 mod sources;
@@ -23,6 +24,7 @@ fn main() -> std::process::ExitCode {
         facts::trials(),
         oracle::trials(),
         restore::trials(),
+        recovery::trials(),
         engine::trials(),
         sources::trials(),
         sinks::trials(),

@@ -22,7 +22,7 @@
 //! use std::collections::HashMap;
 //!
 //! use tidegate_operators::batched::{
-//!     Attachment, Batch, BatchOperator, Differences, Output, StateSize, Tap, attach,
+//!     Attachment, Batch, BatchOperator, Differences, Output, Route, StateSize, Tap, attach,
 //! };
 //! use tidegate_operators::{Chunks, Diff, Peers, codec::Codecs, interop, local::Local, ship};
 //! use timely::dataflow::operators::{Capture, Input, capture::Extract};
@@ -63,6 +63,10 @@
 //!             self.highest.insert(key, level);
 //!             self.updated += 1;
 //!         }
+//!     }
+//!
+//!     fn route(saved: &Self::Saved) -> Route {
+//!         Route::of_key(&saved.0)
 //!     }
 //!
 //!     // The tap gives the oldest row of a key first: the last one counts.
@@ -185,6 +189,63 @@ pub struct StateSize {
     pub updated: u64,
 }
 
+/// Where a row of saved state belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// To the worker that owns the key with this stable hash.
+    Key(u64),
+    /// To every worker.
+    Everywhere,
+}
+
+impl Route {
+    /// To the worker that owns a key.
+    ///
+    /// ```
+    /// use tidegate_operators::batched::Route;
+    ///
+    /// assert_eq!(Route::of_key(&"page-17"), Route::of_key(&"page-17"));
+    /// assert_ne!(Route::of_key(&"page-17"), Route::Everywhere);
+    /// ```
+    pub fn of_key<K: Serialize + ?Sized>(key: &K) -> Self {
+        Route::Key(crate::stable_hash(key))
+    }
+}
+
+/// How saved rows are folded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Folding {
+    /// The last batch that the rows contain.
+    pub through: u64,
+    /// Whether nothing older stands behind them, so that what is gone need not be said.
+    pub is_whole: bool,
+}
+
+impl Folding {
+    /// The latest row of each key; what is gone is left out where nothing older stands behind it.
+    ///
+    /// ```
+    /// use tidegate_operators::batched::Folding;
+    ///
+    /// let rows = vec![('a', Some(1)), ('b', Some(2)), ('a', None)];
+    /// let folded = |is_whole| {
+    ///     let folding = Folding { through: 7, is_whole };
+    ///     folding.latest(rows.clone(), |(key, _)| *key, |(_, state)| state.is_none())
+    /// };
+    /// assert_eq!(folded(false), [('a', None), ('b', Some(2))]);
+    /// assert_eq!(folded(true), [('b', Some(2))]);
+    /// ```
+    pub fn latest<R, K: Ord>(
+        self,
+        rows: Vec<R>,
+        key: impl Fn(&R) -> K,
+        is_gone: impl Fn(&R) -> bool,
+    ) -> Vec<R> {
+        let latest: BTreeMap<K, R> = rows.into_iter().map(|row| (key(&row), row)).collect();
+        latest.into_values().filter(|row| !(self.is_whole && is_gone(row))).collect()
+    }
+}
+
 /// An operator as it is written: a function of its state and of one closed batch.
 ///
 /// Input and output are timely containers, so that one trait serves operators on streams
@@ -208,6 +269,16 @@ pub trait BatchOperator<T: Epoch>: 'static {
         output: &mut Output<'_, Self::Output>,
         tap: &mut Tap<Self::Saved>,
     );
+
+    /// Where a row that the tap gave belongs when it comes back, on whatever number of workers.
+    fn route(saved: &Self::Saved) -> Route;
+
+    /// Fewer rows that stand for these, which the tap gave one after the other, oldest first: what
+    /// a checkpoint saves. All of them, unless overridden.
+    fn fold(saved: Vec<Self::Saved>, folding: Folding) -> Vec<Self::Saved> {
+        let _ = folding;
+        saved
+    }
 
     /// Takes back rows that the tap gave in an earlier run, oldest first, before any batch.
     fn restore(&mut self, saved: Vec<Self::Saved>);
@@ -280,7 +351,7 @@ struct Pending<T: Epoch, C> {
 /// Builds `operator` into the dataflow of `input`.
 ///
 /// ```
-/// use tidegate_operators::batched::{Attachment, Batch, BatchOperator, Output, Tap, attach};
+/// use tidegate_operators::batched::{Attachment, Batch, BatchOperator, Output, Route, Tap, attach};
 /// use timely::dataflow::operators::{Inspect, ToStream};
 ///
 /// /// The number of rows of each batch.
@@ -297,6 +368,9 @@ struct Pending<T: Epoch, C> {
 ///         _tap: &mut Tap<()>,
 ///     ) {
 ///         output.give(vec![input.iter().map(Vec::len).sum()]);
+///     }
+///     fn route(_saved: &()) -> Route {
+///         Route::Everywhere
 ///     }
 ///     fn restore(&mut self, _saved: Vec<()>) {}
 /// }
@@ -343,12 +417,17 @@ where
         initial.truncate(1);
         let mut restoring = if restore.is_some() { initial.pop() } else { None };
         drop(initial);
+        let is_restored = restore.is_some();
 
         move |frontiers: &[MutableAntichain<T>]| {
             let mut output = output.activate();
             let mut sizes = sizes.activate();
 
             input.for_each(|time, data| {
+                // An operator that gets its own state back has seen what was restored before it.
+                if is_restored && *time.time() == T::minimum() {
+                    return;
+                }
                 let batch = pending.entry(*time.time()).or_insert_with(|| Pending {
                     capabilities: (0..ports).map(|port| time.retain(port)).collect(),
                     input: Vec::new(),

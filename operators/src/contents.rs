@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::batched::{Batch, BatchOperator, Output, StateSize, Tap};
+use crate::batched::{Batch, BatchOperator, Folding, Output, Route, StateSize, Tap};
 use crate::differences::Change;
 use crate::window::{Due, Ring};
 use crate::{Chunks, Epoch, Record, WindowRule, heap_bytes};
@@ -102,6 +102,16 @@ impl<T: Epoch, D: Record> BatchOperator<T> for WindowRows<D> {
         }
     }
 
+    fn route(saved: &Self::Saved) -> Route {
+        Route::of_key(&saved.2.0)
+    }
+
+    fn fold(mut saved: Vec<Self::Saved>, folding: Folding) -> Vec<Self::Saved> {
+        // What leaves at a batch that is through has left.
+        saved.retain(|(_, exit, _)| *exit > folding.through);
+        saved
+    }
+
     fn restore(&mut self, saved: Vec<Self::Saved>) {
         for (enter, exit, (tag, row)) in saved {
             self.size.keys += 1;
@@ -196,6 +206,10 @@ impl<T: Epoch, D: Record> BatchOperator<T> for Snapshots<D> {
         }
     }
 
+    fn route(_saved: &Self::Saved) -> Route {
+        Route::Everywhere
+    }
+
     fn restore(&mut self, _saved: Vec<()>) {}
 
     fn size(&self) -> StateSize {
@@ -272,6 +286,10 @@ impl<T: Epoch, D: Record> BatchOperator<T> for ContentsChanges<D> {
         if !changes.is_empty() {
             output.give(Chunks::loose(changes));
         }
+    }
+
+    fn route(_saved: &Self::Saved) -> Route {
+        Route::Everywhere
     }
 
     fn restore(&mut self, _saved: Vec<()>) {}

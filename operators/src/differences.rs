@@ -13,7 +13,7 @@ use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Operator;
 
-use crate::batched::{Batch, BatchOperator, Output, Tap};
+use crate::batched::{Batch, BatchOperator, Output, Route, Tap};
 use crate::{Chunks, Diff, Epoch, Record};
 
 /// A row and how often it came (went, if negative), at the time of its message.
@@ -141,6 +141,10 @@ impl<T: Epoch, D: Record> BatchOperator<T> for Consolidate<D> {
         if !changes.is_empty() {
             output.give(Chunks::loose(changes));
         }
+    }
+
+    fn route(_saved: &Self::Saved) -> Route {
+        Route::Everywhere
     }
 
     fn restore(&mut self, _saved: Vec<()>) {}

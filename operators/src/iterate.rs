@@ -18,7 +18,7 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::{Leave, Operator};
 use timely::order::Product;
 
-use crate::batched::{Batch, BatchOperator, Output, Tap};
+use crate::batched::{Batch, BatchOperator, Output, Route, Tap};
 use crate::differences::Change;
 use crate::{Chunks, Diff, Epoch, Record};
 
@@ -155,6 +155,10 @@ impl<T: Epoch> BatchOperator<T> for RoundsPerBatch {
             let rounds = input.into_iter().flat_map(Chunks::into_rows).map(|(rounds, _)| rounds);
             output.give(Chunks::loose(vec![rounds.max().unwrap_or(0)]));
         }
+    }
+
+    fn route(_saved: &Self::Saved) -> Route {
+        Route::Everywhere
     }
 
     fn restore(&mut self, _saved: Vec<()>) {}

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use tidegate::metrics::MetricsFile;
 use tidegate::rate::{Pid, RateControl};
+use tidegate::recovery::Checkpoints;
 use tidegate::{Cluster, Config, Secret, Strategy, Trigger};
 
 use super::failure::Failure;
@@ -104,6 +105,14 @@ pub struct StateArguments {
     #[arg(long, value_enum, default_value_t = StrategyArgument::HashIndex)]
     pub strategy: StrategyArgument,
 
+    /// Save the job in this directory, and go on from what is saved there
+    #[arg(long, value_name = "DIR")]
+    pub checkpoint: Option<PathBuf>,
+
+    /// With --checkpoint: save again after this time
+    #[arg(long, default_value = "10s", value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub checkpoint_every: Duration,
+
     /// Write a record of each batch to this file, as JSON lines
     #[arg(long, value_name = "FILE")]
     pub metrics: Option<PathBuf>,
@@ -188,6 +197,10 @@ impl JobArguments {
             config = config.first_batch_records_max(records);
         }
         config = config.rate_control(self.batches.rate_control());
+        if let Some(directory) = &self.state.checkpoint {
+            let every = self.state.checkpoint_every;
+            config = config.checkpoints(Checkpoints::at(directory).every(every));
+        }
         if let Some(cluster) = self.cluster.cluster()? {
             config = config.cluster(cluster);
         }

@@ -34,7 +34,8 @@ impl<'s, K: Record, V: Record> DStream<'s, (K, V)> {
         let records = chunkwise(self.clone().shipped_by_key(), "Records", |records| {
             records.map(|(key, value)| (key, Side::Left(value)))
         });
-        let enriched = ctx.attach("enrich", &options, records.concat(changes), Enrich::new());
+        let enriched =
+            ctx.attach_derived("enrich", &options, records.concat(changes), Enrich::new());
         self.ordered(enriched, RowOrder::by_key())
     }
 }

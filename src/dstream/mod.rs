@@ -18,7 +18,7 @@ mod window;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use tidegate_operators::batched::{Batch, BatchOperator, Output, Tap};
+use tidegate_operators::batched::{Batch, BatchOperator, Output, Route, Tap};
 use tidegate_operators::ship::key_group;
 use tidegate_operators::{Chunks, Record, Tag, stable_hash};
 
@@ -230,6 +230,10 @@ impl<D: Record> BatchOperator<BatchId> for TagRows<D> {
         if !tagged.has_no_rows() {
             output.give(tagged);
         }
+    }
+
+    fn route(_saved: &()) -> Route {
+        Route::Everywhere
     }
 
     fn restore(&mut self, _saved: Vec<()>) {}

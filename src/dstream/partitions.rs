@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::marker::PhantomData;
 
-use tidegate_operators::batched::{Batch, BatchOperator, Output, Tap};
+use tidegate_operators::batched::{Batch, BatchOperator, Output, Route, Tap};
 use tidegate_operators::{Chunks, Peers, Record, Tag, order, ship};
 
 use super::{DStream, Order};
@@ -177,6 +177,10 @@ impl<D: Record> BatchOperator<BatchId> for Deal<D> {
         }
     }
 
+    fn route(_saved: &()) -> Route {
+        Route::Everywhere
+    }
+
     fn restore(&mut self, _saved: Vec<()>) {}
 }
 
@@ -224,6 +228,10 @@ where
             results.push(tag, (self.logic)(rows));
         }
         output.give(results);
+    }
+
+    fn route(_saved: &()) -> Route {
+        Route::Everywhere
     }
 
     fn restore(&mut self, _saved: Vec<()>) {}

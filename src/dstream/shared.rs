@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use tidegate_operators::batched::{Batch, BatchOperator, Output, Tap};
+use tidegate_operators::batched::{Batch, BatchOperator, Output, Route, Tap};
 use tidegate_operators::keyed::Side;
 use tidegate_operators::{Aggregate, Chunks, Record, Tag, order, ship};
 use timely::container::NoopBuilder;
@@ -114,6 +114,10 @@ where
         if !mapped.is_empty() {
             output.give(mapped);
         }
+    }
+
+    fn route(_saved: &()) -> Route {
+        Route::Everywhere
     }
 
     fn restore(&mut self, _saved: Vec<()>) {}

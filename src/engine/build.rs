@@ -11,7 +11,8 @@ use timely::dataflow::operators::probe::Handle;
 
 use super::control::{Control, lock};
 use super::registry::{
-    Declared, DeclaredSink, DeclaredSource, Registry, SinkDeclaration, SourceDeclaration,
+    Declared, DeclaredSink, DeclaredSource, OpenedWriter, Registry, SinkDeclaration,
+    SourceDeclaration,
 };
 use crate::batch::{BatchId, RowStream, Tick};
 use crate::config::Config;
@@ -20,7 +21,8 @@ use crate::error::{BuildError, RunError};
 use crate::metrics::Collector;
 use crate::plan::Cuts;
 use crate::rate::LimitedTick;
-use crate::sink::{Sink, Writer};
+use crate::recovery::{Publisher, Recovery};
+use crate::sink::Sink;
 use crate::source::{self, Acknowledge, Source, SourceStreams};
 
 /// A dataflow under construction, on one worker.
@@ -42,6 +44,17 @@ pub(crate) struct Build<'s> {
     pub(crate) collector: Rc<RefCell<Collector>>,
     pub(crate) acknowledge: RefCell<Vec<Rc<dyn Acknowledge>>>,
     pub(crate) outputs: Cell<usize>,
+    /// What saves the job, if it is saved.
+    pub(crate) saving: Option<Saving>,
+}
+
+/// What the operators of a worker need to be saved.
+#[derive(Clone)]
+pub(crate) struct Saving {
+    pub(crate) recovery: Arc<Recovery>,
+    pub(crate) publisher: Rc<RefCell<Option<Publisher>>>,
+    /// Its frontier says through which checkpoint everything is saved.
+    pub(crate) saved: Handle<BatchId>,
 }
 
 /// What the program is run for.
@@ -108,6 +121,7 @@ impl<'s> Build<'s> {
             index,
             name: opened.name,
             partitions: opened.partitions,
+            positions: opened.positions,
             reader: opened.reader,
             config: Arc::clone(&self.config),
             control: Arc::clone(&self.control),
@@ -157,7 +171,7 @@ pub(crate) struct SinkSlot<D> {
     pub(crate) name: String,
     pub(crate) shards: usize,
     /// The shards of this worker.
-    pub(crate) writers: Vec<(usize, Box<dyn Writer<D>>)>,
+    pub(crate) writers: Vec<OpenedWriter<D>>,
     pub(crate) shard_of: Rc<dyn Fn(&D) -> usize>,
 }
 

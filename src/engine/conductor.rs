@@ -1,5 +1,6 @@
 //! Who cuts a batch, and when: worker 0's clock and admission.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -8,12 +9,15 @@ use tidegate_operators::Tick;
 use crate::batch::BatchId;
 use crate::config::{Config, Trigger};
 use crate::plan::PlanRow;
+use crate::recovery::Past;
 
 /// What to do next.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// Cut this batch, which was due at this time.
     Cut(Tick, Instant),
+    /// Cut this batch as it was planned.
+    Replay(PlanRow, Instant),
     /// Nothing, for at most this long, if nothing else happens.
     Wait(Option<Duration>),
     /// No batch will be cut any more.
@@ -33,34 +37,52 @@ pub(super) struct Conductor {
     /// How long to wait for the next batch when the last one was empty.
     pause: Duration,
     over: bool,
+    /// What an earlier run has planned: it is cut again as it was.
+    replay: VecDeque<PlanRow>,
+    /// How often the state is saved, if it is, and when that was begun last.
+    checkpoint_every: Option<Duration>,
+    last_checkpoint: Instant,
 }
 
 /// Pauses between empty batches double up to this.
 const PAUSE_MAX: Duration = Duration::from_millis(10);
 
 impl Conductor {
-    pub(super) fn new(config: Arc<Config>) -> Self {
+    pub(super) fn new(config: Arc<Config>, past: &Past) -> Self {
         let (now, wall) = (Instant::now(), SystemTime::now());
         let since_1970 = wall.duration_since(UNIX_EPOCH).unwrap_or_default();
         // Intervals are aligned to the wall clock, as Spark aligns them.
         let into_interval =
             Duration::from_nanos((since_1970.as_nanos() % config.interval.as_nanos()) as u64);
-        let started = now.checked_sub(into_interval).unwrap_or(now);
+        let mut started = now.checked_sub(into_interval).unwrap_or(now);
         let by_wall = matches!(config.trigger, Trigger::Interval | Trigger::Continuous);
-        let origin_ms = match config.batch_time_origin_ms {
+        let mut origin_ms = match config.batch_time_origin_ms {
             Some(origin) => origin,
             None if by_wall => (since_1970 - into_interval).as_millis() as i64,
             None => 0,
         };
+        let last = past.last().filter(|_| Self::is_by_wall_clock(&config));
+        if let (Some(last), Trigger::Interval) = (last, &config.trigger) {
+            // Intervals go on counting from where they began, the time between included. A clock
+            // that was set back does not stop the job: the next interval is due at once.
+            let passed = config.interval.as_millis() as i64 * last.id as i64;
+            let age_ms = (since_1970.as_millis() as i64 - (last.time_ms - passed)).max(passed);
+            origin_ms = last.time_ms - passed;
+            let age = Duration::from_millis(age_ms as u64);
+            started = now.checked_sub(age).unwrap_or(started);
+        }
         Conductor {
+            checkpoint_every: config.checkpoints.as_ref().map(|checkpoints| checkpoints.every),
             config,
             started,
             origin_ms,
-            previous: 0,
+            previous: past.as_of().map_or(0, |tick| tick.id),
             in_flight: Vec::new(),
             last_cut: now,
             pause: Duration::ZERO,
             over: false,
+            replay: past.replay.iter().cloned().collect(),
+            last_checkpoint: now,
         }
     }
 
@@ -83,6 +105,22 @@ impl Conductor {
     /// What to do at `now`, knowing the newest plan row.
     pub(super) fn step(&mut self, now: Instant, plan: Option<&PlanRow>, stopping: bool) -> Step {
         if self.over {
+            return Step::Over;
+        }
+        if !self.replay.is_empty() && !stopping {
+            if self.in_flight.len() >= self.config.in_flight_max {
+                return Step::Wait(None);
+            }
+            if let Some(row) = self.replay.pop_front() {
+                self.previous = row.tick.id;
+                self.in_flight.push(row.tick.id);
+                self.last_cut = now;
+                return Step::Replay(row, now);
+            }
+        }
+        if stopping && !self.replay.is_empty() {
+            // What is planned waits for the next start.
+            self.over = true;
             return Step::Over;
         }
         let newest = plan.filter(|plan| plan.tick.id == self.previous);
@@ -143,6 +181,16 @@ impl Conductor {
         }
     }
 
+    /// Whether the state is saved at the batch that is cut now.
+    pub(super) fn is_checkpoint(&mut self, tick: &Tick, now: Instant) -> bool {
+        let Some(every) = self.checkpoint_every else { return false };
+        let is_due = tick.last || now.saturating_duration_since(self.last_checkpoint) >= every;
+        if is_due {
+            self.last_checkpoint = now;
+        }
+        is_due
+    }
+
     fn due(&self, id: BatchId) -> Instant {
         let nanos = self.config.interval.as_nanos() * u128::from(id);
         self.started + Duration::from_nanos(nanos as u64)
@@ -179,7 +227,7 @@ mod tests {
             .trigger(trigger)
             .in_flight_max(in_flight_max)
             .batch_time_origin_ms(0);
-        let mut conductor = Conductor::new(Arc::new(config));
+        let mut conductor = Conductor::new(Arc::new(config), &Past::default());
         conductor.started = Instant::now();
         conductor
     }
@@ -206,7 +254,7 @@ mod tests {
     fn id_of(step: Step) -> Option<(BatchId, BatchId)> {
         match step {
             Step::Cut(tick, _) => Some((tick.id, tick.previous)),
-            Step::Wait(_) | Step::Over => None,
+            Step::Replay(..) | Step::Wait(_) | Step::Over => None,
         }
     }
 

@@ -47,6 +47,7 @@ pub(super) fn outline(
             collector: Rc::new(RefCell::new(Collector::new(reporter, false))),
             acknowledge: RefCell::default(),
             outputs: Cell::new(0),
+            saving: None,
         };
         program(Context::new(scope, &build));
         found = Some(check(build));

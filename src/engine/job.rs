@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::error::RunError;
 use crate::metrics::Summary;
+use crate::recovery::Recovery;
 use crate::source::Attempt;
 
 /// Runs a program until its input ends, it is stopped, or it fails.
@@ -77,15 +78,26 @@ pub fn start(
     }
     let Outline { names, mut declared, fingerprint } = dry::outline(&config, &program)?;
 
+    let recovery = match &config.checkpoints {
+        Some(checkpoints) => {
+            let recovery = Recovery::open(checkpoints, &config.name, config.peers())?;
+            recovery.check_operators(&names.operators)?;
+            if let Trigger::Manual(clock) = &config.trigger {
+                clock.go_on_at(recovery.past.last().map_or(0, |tick| tick.id));
+            }
+            Some(Arc::new(recovery))
+        }
+        None => None,
+    };
     let local = config.local_workers();
     let mut registry = Registry::default();
     let is_stopping = || control.is_stopping() || control.has_failed();
     let attempt = Attempt { fail_fast: config.fail_fast, is_stopping: &is_stopping };
     for (index, source) in declared.sources.iter_mut().enumerate() {
-        source.open(index, &config, &attempt, &mut registry)?;
+        source.open(index, &config, recovery.as_deref(), &attempt, &mut registry)?;
     }
     for (index, sink) in declared.sinks.iter_mut().enumerate() {
-        sink.open(index, &config, &mut registry)?;
+        sink.open(index, &config, recovery.as_deref(), &mut registry)?;
     }
 
     let cluster = cluster::join(&config, fingerprint, &control)?;
@@ -96,6 +108,7 @@ pub fn start(
         program: Box::new(program),
         registry: Arc::new(Mutex::new(registry)),
         names,
+        recovery,
         pulses: pulses.clone(),
     });
     let patience = Patience::up_to(config.stall_timeout);

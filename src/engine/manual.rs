@@ -68,6 +68,12 @@ impl ManualClock {
         state.records.get(&batch).cloned()
     }
 
+    /// An earlier run has come to this batch: the next one is behind it.
+    pub(super) fn go_on_at(&self, batch: BatchId) {
+        let mut state = lock(&self.shared.state);
+        state.newest = state.newest.max(batch);
+    }
+
     /// The worker that looks at the clock, to be woken by it.
     pub(super) fn attach(&self, worker: Thread) {
         lock(&self.shared.state).worker = Some(worker);

@@ -1,13 +1,15 @@
 //! Sources and sinks between their declaration in the dry run and their use on the workers.
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::marker::PhantomData;
 
 use tidegate_operators::Record;
 
+use crate::batch::BatchId;
 use crate::config::{Config, Trigger};
-use crate::error::{RunError, SinkError, SourceError};
+use crate::error::{RecoveryError, RunError, SinkError, SourceError};
+use crate::recovery::Recovery;
 use crate::sink::{Sink, Writer};
 use crate::source::{Attempt, Opening, Partition, Reader, Source};
 
@@ -22,7 +24,7 @@ pub(crate) struct Declared {
 #[derive(Default)]
 pub(crate) struct Registry {
     readers: HashMap<(usize, usize), Opened>,
-    writers: HashMap<(usize, usize), Vec<(usize, Box<dyn Any + Send>)>>,
+    writers: HashMap<(usize, usize), Vec<Box<dyn Any + Send>>>,
     /// All partitions of each source, those of other processes too.
     pub(crate) partitions: Vec<Vec<Partition>>,
 }
@@ -30,6 +32,7 @@ pub(crate) struct Registry {
 struct Opened {
     name: String,
     partitions: Vec<Partition>,
+    positions: BTreeMap<u32, u64>,
     reader: Box<dyn Any + Send>,
 }
 
@@ -37,7 +40,16 @@ struct Opened {
 pub(crate) struct OpenedReader<D> {
     pub(crate) name: String,
     pub(crate) partitions: Vec<Partition>,
+    pub(crate) positions: BTreeMap<u32, u64>,
     pub(crate) reader: Box<dyn Reader<D>>,
+}
+
+/// The writer of a shard.
+pub(crate) struct OpenedWriter<D> {
+    pub(crate) shard: usize,
+    pub(crate) writer: Box<dyn Writer<D>>,
+    /// The last batch that it has written in an earlier run, or that need not be written again.
+    pub(crate) through: BatchId,
 }
 
 impl Registry {
@@ -58,14 +70,19 @@ impl Registry {
                  each time"
             )
         });
-        OpenedReader { name: opened.name, partitions: opened.partitions, reader: *reader }
+        OpenedReader {
+            name: opened.name,
+            partitions: opened.partitions,
+            positions: opened.positions,
+            reader: *reader,
+        }
     }
 
     pub(crate) fn take_writers<D: 'static>(
         &mut self,
         sink: usize,
         worker: usize,
-    ) -> Vec<(usize, Box<dyn Writer<D>>)> {
+    ) -> Vec<OpenedWriter<D>> {
         let writers = self.writers.remove(&(sink, worker)).unwrap_or_default();
         let typed = |writer: Box<dyn Any + Send>| {
             *writer.downcast().unwrap_or_else(|_| {
@@ -75,7 +92,7 @@ impl Registry {
             )
         })
         };
-        writers.into_iter().map(|(shard, writer)| (shard, typed(writer))).collect()
+        writers.into_iter().map(typed).collect()
     }
 }
 
@@ -86,6 +103,7 @@ pub(crate) trait DeclaredSource: Send {
         &mut self,
         index: usize,
         config: &Config,
+        recovery: Option<&Recovery>,
         attempt: &Attempt<'_>,
         registry: &mut Registry,
     ) -> Result<(), RunError>;
@@ -98,6 +116,7 @@ pub(crate) trait DeclaredSink: Send {
         &mut self,
         index: usize,
         config: &Config,
+        recovery: Option<&Recovery>,
         registry: &mut Registry,
     ) -> Result<(), RunError>;
 }
@@ -111,13 +130,30 @@ impl<S: Source> DeclaredSource for SourceDeclaration<S> {
         &mut self,
         index: usize,
         config: &Config,
+        recovery: Option<&Recovery>,
         attempt: &Attempt<'_>,
         registry: &mut Registry,
     ) -> Result<(), RunError> {
         let name = self.source.name();
         let failed =
             |source: SourceError| RunError::Source { name: name.clone(), source, started: false };
-        let partitions = self.source.partitions(attempt).map_err(failed)?;
+        if recovery.is_some() && !self.source.rewinds() {
+            return Err(failed(SourceError::Invalid(
+                "its records can't be read again, so that a restart would lose some: use a source \
+                 that keeps them (Kafka, a file), or no checkpoints"
+                    .into(),
+            )));
+        }
+        let mut partitions = self.source.partitions(attempt).map_err(failed)?;
+        let known = recovery.map(|recovery| recovery.past.positions()).unwrap_or_default();
+        let known = known.into_iter().nth(index).unwrap_or_default();
+        // Those that turned up while an earlier run read it.
+        for position in &known {
+            if !partitions.iter().any(|partition| partition.id == position.partition) {
+                let (id, name) = (position.partition, position.name.clone());
+                partitions.push(Partition { id, name });
+            }
+        }
         registry.partitions.push(partitions.clone());
         let workers = config.peers();
         for worker in config.local_workers() {
@@ -134,10 +170,15 @@ impl<S: Source> DeclaredSource for SourceDeclaration<S> {
                 fail_fast: config.fail_fast,
                 interval: matches!(config.trigger, Trigger::Interval | Trigger::Manual(_))
                     .then_some(config.interval),
+                positions: known.iter().map(|known| (known.partition, known.next)).collect(),
             };
             let reader = self.source.open(&assigned, &opening).map_err(failed)?;
-            let opened =
-                Opened { name: name.clone(), partitions: assigned, reader: Box::new(reader) };
+            let opened = Opened {
+                name: name.clone(),
+                partitions: assigned,
+                positions: opening.positions,
+                reader: Box::new(reader),
+            };
             registry.readers.insert((index, worker), opened);
         }
         Ok(())
@@ -160,6 +201,7 @@ impl<D: Record, S: Sink<D>> DeclaredSink for SinkDeclaration<D, S> {
         &mut self,
         index: usize,
         config: &Config,
+        recovery: Option<&Recovery>,
         registry: &mut Registry,
     ) -> Result<(), RunError> {
         for shard in 0..self.sink.shards() {
@@ -168,13 +210,25 @@ impl<D: Record, S: Sink<D>> DeclaredSink for SinkDeclaration<D, S> {
                 continue;
             }
             let name = self.sink.name();
-            let writer = self.sink.open(shard).map_err(|source: SinkError| RunError::Sink {
-                name,
-                batch: None,
-                source,
-            })?;
+            let failed =
+                |source: SinkError| RunError::Sink { name: name.clone(), batch: None, source };
+            let mut writer = self.sink.open(shard).map_err(failed)?;
+            let through = match recovery {
+                None => 0,
+                Some(recovery) => {
+                    let written = writer.recover(recovery.generation).map_err(failed)?;
+                    let planned = recovery.past.last().map_or(0, |tick| tick.id);
+                    if let Some(written) = written.filter(|written| *written > planned) {
+                        let sink = name.clone();
+                        return Err(RecoveryError::SinkAhead { sink, written, planned }.into());
+                    }
+                    let saved = recovery.past.as_of().map_or(0, |tick| tick.id);
+                    written.unwrap_or(0).max(saved)
+                }
+            };
+            let opened = OpenedWriter { shard, writer, through };
             let writers = registry.writers.entry((index, worker)).or_default();
-            writers.push((shard, Box::new(writer)));
+            writers.push(Box::new(opened));
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ use timely::dataflow::operators::vec::{Broadcast, Map};
 use timely::dataflow::operators::{Input, Inspect, Probe};
 use timely::worker::Worker;
 
-use super::build::{Build, Names, Phase};
+use super::build::{Build, Names, Phase, Saving};
 use super::conductor::{Conductor, Step};
 use super::control::{Control, lock};
 use super::registry::Registry;
@@ -25,8 +25,9 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::error::RunError;
 use crate::metrics::{Collector, Reporter, Summary};
-use crate::plan::{self, Plan};
-use crate::rate::{Controller, LimitedTick};
+use crate::plan::{self, Plan, PlanLog};
+use crate::rate::{Controller, LimitedTick, Limits};
+use crate::recovery::{Past, Publisher, Recovery};
 use crate::source::Acknowledge;
 
 /// A user's program.
@@ -39,6 +40,7 @@ pub(super) struct Shared {
     pub(super) program: Box<Program>,
     pub(super) registry: Arc<Mutex<Registry>>,
     pub(super) names: Names,
+    pub(super) recovery: Option<Arc<Recovery>>,
     pub(super) pulses: Vec<Arc<Pulse>>,
 }
 
@@ -55,6 +57,7 @@ struct Built {
     acknowledge: Vec<Rc<dyn Acknowledge>>,
     collector: Rc<RefCell<Collector>>,
     controller: Rc<RefCell<Option<Controller>>>,
+    saving: Option<Saving>,
 }
 
 /// Runs a worker until the job is over. Worker 0 has the summary.
@@ -94,7 +97,7 @@ pub(super) fn run(allocator: Allocator, shared: &Shared) -> Result<Option<Summar
 
 /// Builds the dataflow.
 fn build(worker: &mut Worker, shared: &Shared) -> Result<Built, RunError> {
-    let Shared { config, control, program, registry, names, .. } = shared;
+    let Shared { config, control, program, registry, names, recovery, .. } = shared;
     let index = worker.index();
     let is_first = index == 0;
     let listeners = if is_first { config.listeners.clone() } else { Vec::new() };
@@ -107,6 +110,23 @@ fn build(worker: &mut Worker, shared: &Shared) -> Result<Built, RunError> {
     let controller = is_first.then(|| Controller::new(config, partitions)).flatten();
     let controller = Rc::new(RefCell::new(controller));
 
+    let publisher = match recovery {
+        Some(recovery) if is_first => {
+            Some(Publisher::start(recovery, names.sources.len(), Arc::clone(control))?)
+        }
+        _ => None,
+    };
+    let saving = recovery.as_ref().map(|recovery| Saving {
+        recovery: Arc::clone(recovery),
+        publisher: Rc::new(RefCell::new(publisher)),
+        saved: Handle::new(),
+    });
+    let mut logs: Vec<Arc<dyn PlanLog>> = Vec::new();
+    logs.extend(recovery.iter().map(|recovery| Arc::clone(&recovery.plan_log) as _));
+    logs.extend(config.plan_log.clone());
+    let past = recovery.iter().flat_map(|recovery| &recovery.past.replay);
+    let past = past.map(|row| (row.tick.id, row.clone())).collect();
+
     worker.dataflow_named::<BatchId, _, _>(&config.name, |scope| {
         let (tick_input, limited_ticks) = scope.new_input::<Vec<LimitedTick>>();
         let limited_ticks = limited_ticks.broadcast();
@@ -114,12 +134,19 @@ fn build(worker: &mut Worker, shared: &Shared) -> Result<Built, RunError> {
         let cuts = Rc::default();
         let reported = plan::report(ticks.clone(), Rc::clone(&cuts));
         let (desk, control_desk) = (Rc::clone(&collector), Rc::clone(&controller));
+        let publisher = saving.as_ref().map(|saving| Rc::clone(&saving.publisher));
         let plan = Plan {
-            log: config.plan_log.clone(),
+            logs,
+            past,
             control: Arc::clone(control),
             planned: Box::new(move |row, lags| {
                 if let Some(controller) = &mut *control_desk.borrow_mut() {
                     controller.planned(&row, lags);
+                }
+                if let Some(publisher) = &publisher
+                    && let Some(publisher) = &mut *publisher.borrow_mut()
+                {
+                    publisher.planned(&row);
                 }
                 desk.borrow_mut().planned(row);
             }),
@@ -145,14 +172,25 @@ fn build(worker: &mut Worker, shared: &Shared) -> Result<Built, RunError> {
             collector: Rc::clone(&collector),
             acknowledge: RefCell::default(),
             outputs: Cell::new(0),
+            saving: saving.as_ref().map(Saving::clone),
         };
         program(Context::new(scope, &build));
         let acknowledge = build.acknowledge.take();
         match build.fatal.take() {
             Some(error) => Err(error),
-            None => Ok(Built { ticks: tick_input, done, acknowledge, collector, controller }),
+            None => {
+                Ok(Built { ticks: tick_input, done, acknowledge, collector, controller, saving })
+            }
         }
     })
+}
+
+/// Cuts a batch: its tick, and the end of its time.
+fn send(ticks: &mut Ticks, tick: LimitedTick) {
+    let id = tick.tick.id;
+    ticks.advance_to(id);
+    ticks.send(tick);
+    ticks.advance_to(id + 1);
 }
 
 /// A request to stop, from whichever process it comes, reaches all.
@@ -184,6 +222,7 @@ struct Turner<'a> {
     collector: Rc<RefCell<Collector>>,
     /// On worker 0, if rates are limited.
     controller: Rc<RefCell<Option<Controller>>>,
+    saving: Option<Saving>,
     /// On worker 0.
     conductor: Option<Conductor>,
     stop: Option<StopEverywhere>,
@@ -197,8 +236,10 @@ struct Turner<'a> {
 
 impl<'a> Turner<'a> {
     fn new(shared: &'a Shared, built: Built, index: usize, stop: Option<StopEverywhere>) -> Self {
-        let Built { ticks, done, acknowledge, collector, controller } = built;
-        let conductor = (index == 0).then(|| Conductor::new(Arc::clone(&shared.config)));
+        let Built { ticks, done, acknowledge, collector, controller, saving } = built;
+        let nothing = Past::default();
+        let past = shared.recovery.as_ref().map_or(&nothing, |recovery| &recovery.past);
+        let conductor = (index == 0).then(|| Conductor::new(Arc::clone(&shared.config), past));
         if let (Trigger::Manual(clock), true) = (&shared.config.trigger, index == 0) {
             clock.attach(std::thread::current());
         }
@@ -210,6 +251,7 @@ impl<'a> Turner<'a> {
             acknowledge,
             collector,
             controller,
+            saving,
             conductor,
             stop,
             stop_seen: false,
@@ -236,6 +278,7 @@ impl<'a> Turner<'a> {
             self.frontier = frontier;
             self.confirmed(frontier);
         }
+        self.publish();
         let wait = self.conduct(stopping);
         if self.frontier.is_none() {
             // Everything is done; the other processes will see it too.
@@ -265,6 +308,15 @@ impl<'a> Turner<'a> {
         });
     }
 
+    /// Publishes the checkpoints that are complete, on worker 0.
+    fn publish(&mut self) {
+        let Some(saving) = &self.saving else { return };
+        let saved = saving.saved.with_frontier(|frontier| frontier.first().copied());
+        if let Some(publisher) = &mut *saving.publisher.borrow_mut() {
+            publisher.advance(saved, self.frontier);
+        }
+    }
+
     fn conduct(&mut self, stopping: bool) -> Duration {
         let (Some(conductor), Some(ticks)) = (&mut self.conductor, &mut self.ticks) else {
             return PARK_MAX;
@@ -276,17 +328,34 @@ impl<'a> Turner<'a> {
                 conductor.step(now, collector.newest_plan(), stopping)
             };
             match step {
+                Step::Replay(row, due) => {
+                    let limits = row.sources.iter().map(Limits::planned).collect();
+                    let tick = LimitedTick {
+                        tick: row.tick,
+                        limits,
+                        is_checkpoint: false,
+                        is_replayed: true,
+                    };
+                    let in_flight = conductor.in_flight();
+                    self.collector.borrow_mut().cut(row.tick, due, now, in_flight);
+                    self.newest = row.tick.id;
+                    send(ticks, tick);
+                }
                 Step::Cut(tick, due) => {
+                    let is_checkpoint = conductor.is_checkpoint(&tick, now);
+                    if let (true, Some(saving)) = (is_checkpoint, &self.saving)
+                        && let Some(publisher) = &mut *saving.publisher.borrow_mut()
+                    {
+                        publisher.mark(tick.id);
+                    }
                     let in_flight = conductor.in_flight();
                     self.collector.borrow_mut().cut(tick, due, now, in_flight);
                     self.newest = tick.id;
-                    ticks.advance_to(tick.id);
                     let limits = match &mut *self.controller.borrow_mut() {
                         Some(controller) => controller.limits(now),
                         None => Vec::new(),
                     };
-                    ticks.send(LimitedTick { tick, limits });
-                    ticks.advance_to(tick.id + 1);
+                    send(ticks, LimitedTick { tick, limits, is_checkpoint, is_replayed: false });
                 }
                 Step::Wait(time) => return time.unwrap_or(PARK_MAX),
                 Step::Over => {
@@ -300,6 +369,8 @@ impl<'a> Turner<'a> {
     /// The dataflow has completed: nothing is left to do but to tell.
     fn finish(mut self) -> Option<Summary> {
         self.confirmed(None);
+        self.frontier = None;
+        self.publish();
         self.acknowledge.iter().for_each(|source| source.finish());
         self.conductor.as_ref()?;
         let ran_for = self.started.elapsed();

@@ -8,16 +8,19 @@ use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
-use super::{PlanLog, PlanRow, SourceCut, WorkerCut};
+use super::{PartitionCut, PlanLog, PlanRow, SourceCut, WorkerCut};
 use crate::batch::{BatchId, RowStream};
 use crate::engine::control::Control;
 use crate::engine::handover::Handover;
-use crate::error::RunError;
+use crate::error::{RecoveryError, RunError};
 use crate::rate::Lag;
 
 /// What the plan operator is made of.
 pub(crate) struct Plan {
-    pub(crate) log: Option<Arc<dyn PlanLog>>,
+    /// Where rows are written, one after the other.
+    pub(crate) logs: Vec<Arc<dyn PlanLog>>,
+    /// What an earlier run has planned and written.
+    pub(crate) past: BTreeMap<BatchId, PlanRow>,
     pub(crate) control: Arc<Control>,
     /// Told about each row as soon as it is known, and how far partitions were behind, on worker 0.
     pub(crate) planned: Box<dyn FnMut(PlanRow, &[Lag])>,
@@ -30,7 +33,7 @@ pub(crate) fn build<'s>(
     ticks: RowStream<'s, Tick>,
     plan: Plan,
 ) -> Result<RowStream<'s, ()>, RunError> {
-    let Plan { log, control, mut planned } = plan;
+    let Plan { logs, mut past, control, mut planned } = plan;
     let scope = cuts.scope();
     let mut builder = OperatorBuilder::new("Plan".to_owned(), scope);
     let mut cuts = builder.new_input(cuts, Exchange::new(|_: &WorkerCut| 0));
@@ -39,11 +42,14 @@ pub(crate) fn build<'s>(
 
     let is_owner = scope.index() == 0;
     let waker = scope.worker().sync_activator_for(builder.operator_info().address.to_vec());
-    let mut writer = match log.filter(|_| is_owner) {
-        None => None,
-        Some(log) => Some(Handover::start("plan", waker, control, move |row: PlanRow| {
+    let failing = Arc::clone(&control);
+    let mut writer = match logs.is_empty() || !is_owner {
+        true => None,
+        false => Some(Handover::start("plan", waker, control, move |row: PlanRow| {
             let batch = row.tick.id;
-            log.append(&row).map_err(|source| RunError::Plan { batch, source })
+            let mut logs = logs.iter();
+            logs.try_for_each(|log| log.append(&row))
+                .map_err(|source| RunError::Plan { batch, source })
         })?),
     };
 
@@ -72,6 +78,16 @@ pub(crate) fn build<'s>(
                 let (id, batch) = first.remove_entry();
                 let (true, Some(tick)) = (is_owner, batch.tick) else { continue };
                 let row = PlanRow { tick, sources: together(batch.cuts) };
+                if let Some(before) = past.remove(&id) {
+                    if let Err(error) = same(&before, &row) {
+                        // The batch stays open: no sink may commit it.
+                        failing.fail(error.into());
+                        open.insert(id, Open { cuts: Vec::new(), lags: Vec::new(), ..batch });
+                        return;
+                    }
+                    planned(before, &batch.lags);
+                    continue;
+                }
                 if let Some(writer) = &mut writer {
                     unwritten.insert(id, batch.capability);
                     writer.send(id, row.clone());
@@ -99,6 +115,42 @@ impl Open {
     fn new(capability: Capability<BatchId>) -> Self {
         Open { capability, tick: None, cuts: Vec::new(), lags: Vec::new() }
     }
+}
+
+/// That a batch which is run again has the records that it was planned with.
+fn same(planned: &PlanRow, found: &PlanRow) -> Result<(), RecoveryError> {
+    let nothing = Vec::new();
+    for cut in &planned.sources {
+        let now = found.sources.iter().find(|now| now.source == cut.source);
+        let now = now.map_or(&nothing, |now| &now.partitions);
+        for before in &cut.partitions {
+            let is_it = |now: &&PartitionCut| now.partition == before.partition;
+            let describe = |cut: &PartitionCut| {
+                let PartitionCut { name, from, to, rows, dead, hash, .. } = cut;
+                format!("{name} [{from}, {to}) with {} records, hash {hash:016x}", rows + dead)
+            };
+            let now = now.iter().find(is_it);
+            let is_same = match now {
+                Some(now) => {
+                    // Hashes tell of offsets, too; where there are none, the last offset has to do.
+                    let end = |cut: &PartitionCut| if cut.hash == 0 { cut.to } else { 0 };
+                    let content = |cut: &PartitionCut| (cut.rows, cut.dead, cut.hash, end(cut));
+                    before.rows + before.dead == 0 && now.rows + now.dead == 0
+                        || content(now) == content(before)
+                }
+                None => before.rows + before.dead == 0,
+            };
+            if !is_same {
+                return Err(RecoveryError::InputChanged {
+                    batch: planned.tick.id,
+                    source_index: cut.source,
+                    planned: describe(before),
+                    found: now.map_or_else(|| "nothing".into(), describe),
+                });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// One cut a source, from those of all workers.

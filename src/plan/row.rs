@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tidegate_operators::Tick;
 
 /// Which records a batch covers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PlanRow {
     /// The batch.
     pub tick: Tick,
@@ -25,7 +25,7 @@ impl PlanRow {
 }
 
 /// What a batch takes of one source.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SourceCut {
     /// The source's number in the program.
     pub source: u32,
@@ -43,7 +43,7 @@ impl SourceCut {
 }
 
 /// What a batch takes of one partition: the offsets `[from, to)`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PartitionCut {
     /// The partition's number.
     pub partition: u32,

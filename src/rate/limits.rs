@@ -5,12 +5,19 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use tidegate_operators::Tick;
 
+use crate::plan::SourceCut;
+
 /// A tick, with what its batch may take of each source, by the source's number; of a source that is
 /// not listed, anything.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct LimitedTick {
     pub(crate) tick: Tick,
     pub(crate) limits: Vec<Limits>,
+    /// Whether the state through this batch is saved.
+    pub(crate) is_checkpoint: bool,
+    /// Whether the batch was planned by an earlier run: it takes as many records as it did then,
+    /// neither more nor fewer.
+    pub(crate) is_replayed: bool,
 }
 
 /// The most records that a batch takes of each partition of a source.
@@ -32,6 +39,12 @@ impl Limits {
     /// One for each partition, and one for those that are not listed.
     pub(crate) fn by_partition(records: BTreeMap<u32, u64>, unlisted: u64) -> Self {
         Limits { every: None, by_partition: records, unlisted: Some(unlisted) }
+    }
+
+    /// What a planned batch takes of a source's partitions.
+    pub(crate) fn planned(cut: &SourceCut) -> Self {
+        let records = cut.partitions.iter().map(|p| (p.partition, p.rows + p.dead));
+        Limits::by_partition(records.collect(), 0)
     }
 
     /// These limits, and no more than `records` of any partition.

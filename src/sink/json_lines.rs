@@ -1,7 +1,7 @@
 //! One file of JSON lines, growing batch by batch.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Seek, Write};
+use std::io::{Read, Seek, Write};
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -13,7 +13,8 @@ use crate::error::SinkError;
 /// Appends each row of a batch to a file, as a line `{"batch":3,"time_ms":3000,"row":...}`.
 ///
 /// A batch is written with one call and synced. If that fails, the file is cut back to where the
-/// batch began.
+/// batch began. In a job with checkpoints a file beside it (`.batches`) says through which batch the
+/// lines are complete: a restart cuts off the rest, so that each line is there exactly once.
 ///
 /// ```
 /// use tidegate::sink::{JsonLines, Sink};
@@ -50,7 +51,7 @@ impl<D: Record> Sink<D> for JsonLines {
             true => file.seek(std::io::SeekFrom::End(0)).map_err(failed)?,
             false => 0,
         };
-        Ok(Box::new(LineWriter { path: self.path.clone(), file, is_file, committed }))
+        Ok(Box::new(LineWriter { path: self.path.clone(), file, is_file, committed, marks: None }))
     }
 }
 
@@ -60,6 +61,29 @@ struct LineWriter {
     is_file: bool,
     /// The length of the file after the last batch.
     committed: u64,
+    /// Where it is written how long the file is after each batch, if the job is saved.
+    marks: Option<File>,
+}
+
+/// One mark: batch, length, and a check of both, 8 bytes each.
+const MARK_BYTES: usize = 24;
+
+fn mark(batch: u64, length: u64) -> [u8; MARK_BYTES] {
+    let mut bytes = [0; MARK_BYTES];
+    bytes[..8].copy_from_slice(&batch.to_le_bytes());
+    bytes[8..16].copy_from_slice(&length.to_le_bytes());
+    let check = xxhash_rust::xxh3::xxh3_64(&bytes[..16]);
+    bytes[16..].copy_from_slice(&check.to_le_bytes());
+    bytes
+}
+
+impl LineWriter {
+    /// The file beside, which says through which batch the lines are complete.
+    fn marks_path(&self) -> PathBuf {
+        let mut name = self.path.file_name().unwrap_or_default().to_os_string();
+        name.push(".batches");
+        self.path.with_file_name(name)
+    }
 }
 
 #[derive(Serialize)]
@@ -85,6 +109,55 @@ impl<D: Record> Writer<D> for LineWriter {
         }
         self.committed += text.len() as u64;
         Ok(())
+    }
+
+    /// With marks, lines count from here on: those behind the last mark are cut off by a restart.
+    fn commit(&mut self, tick: &Tick) -> Result<(), SinkError> {
+        let Some(marks) = &mut self.marks else { return Ok(()) };
+        marks
+            .write_all(&mark(tick.id, self.committed))
+            .and_then(|()| marks.sync_data())
+            .map_err(|source| SinkError::File { path: self.marks_path(), source })
+    }
+
+    fn recover(&mut self, _generation: u64) -> Result<Option<u64>, SinkError> {
+        if !self.is_file {
+            return Ok(None);
+        }
+        let path = self.marks_path();
+        let failed = |source| SinkError::File { path: path.clone(), source };
+        let mut marks =
+            OpenOptions::new().create(true).append(true).read(true).open(&path).map_err(failed)?;
+        let mut bytes = Vec::new();
+        marks.read_to_end(&mut bytes).map_err(failed)?;
+        let number = |bytes: &[u8]| bytes.iter().rev().fold(0, |sum, b| sum << 8 | u64::from(*b));
+        let whole = bytes.chunks_exact(MARK_BYTES).map_while(|bytes| {
+            let (batch, length) = (number(&bytes[..8]), number(&bytes[8..16]));
+            (mark(batch, length) == bytes).then_some((batch, length))
+        });
+        let whole: Vec<(u64, u64)> = whole.collect();
+        // What is in the file before the first batch stays.
+        let (batch, length) = whole.last().copied().unwrap_or((0, self.committed));
+        if self.committed < length {
+            return Err(SinkError::Invalid(format!(
+                "`{}` has {} bytes, but {length} were written through batch {batch}: bring it back, \
+                 or write to another file with an empty checkpoint directory",
+                self.path.display(),
+                self.committed
+            )));
+        }
+        // What a batch left that was not finished, and a mark that was not.
+        marks.set_len((whole.len() * MARK_BYTES) as u64).map_err(failed)?;
+        self.file
+            .set_len(length)
+            .and_then(|()| self.file.sync_data())
+            .map_err(|source| SinkError::File { path: self.path.clone(), source })?;
+        if whole.is_empty() {
+            marks.write_all(&mark(0, length)).and_then(|()| marks.sync_data()).map_err(failed)?;
+        }
+        self.committed = length;
+        self.marks = Some(marks);
+        Ok(Some(batch))
     }
 
     fn abort(&mut self) {

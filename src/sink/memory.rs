@@ -71,6 +71,11 @@ impl<D: Clone> Memory<D> {
         lock(&self.batches).iter().cloned().collect()
     }
 
+    /// Forgets all batches so far.
+    pub fn clear(&self) {
+        lock(&self.batches).clear();
+    }
+
     /// The rows of each batch so far.
     pub fn rows(&self) -> Vec<Vec<D>> {
         lock(&self.batches).iter().map(|(_, rows)| rows.clone()).collect()
@@ -139,5 +144,9 @@ impl<D: Record> Writer<D> for Memory<D> {
             batches.pop_front();
         }
         Ok(())
+    }
+
+    fn recover(&mut self, _generation: u64) -> Result<Option<u64>, SinkError> {
+        Ok(lock(&self.batches).back().map(|(tick, _)| tick.id))
     }
 }

@@ -85,6 +85,22 @@ pub trait Writer<D>: Send {
         Ok(())
     }
 
+    /// The job is saved, and may be taken up again: says through which batch an earlier run has
+    /// committed, if that is known, and drops whatever it left behind half-written. Called once,
+    /// before the first batch, with the number of this start; batches through the one given are not
+    /// shown to the writer again.
+    ///
+    /// Unless overridden, nothing is known: batches behind the last checkpoint are then written
+    /// again.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps it from knowing.
+    fn recover(&mut self, generation: u64) -> Result<Option<u64>, SinkError> {
+        let _ = generation;
+        Ok(None)
+    }
+
     /// The batch will not be committed.
     fn abort(&mut self) {}
 }

@@ -18,6 +18,7 @@ use super::Writer;
 use crate::batch::{BatchId, ChunkStream, RowStream};
 use crate::engine::control::Control;
 use crate::engine::handover::Handover;
+use crate::engine::registry::OpenedWriter;
 use crate::error::{RunError, SinkError};
 
 /// What a shard says of a batch that it has written.
@@ -34,7 +35,7 @@ pub(crate) struct Wiring<D> {
     pub(crate) index: usize,
     pub(crate) name: String,
     /// The writers of the shards that live on this worker.
-    pub(crate) writers: Vec<(usize, Box<dyn Writer<D>>)>,
+    pub(crate) writers: Vec<OpenedWriter<D>>,
     pub(crate) shard_of: Rc<dyn Fn(&D) -> usize>,
     /// How the rows of a batch are ordered; by their tags, if `None`.
     pub(crate) sort: Option<fn(&mut [D])>,
@@ -54,6 +55,8 @@ type Work<D> = (Tick, Vec<Chunks<D>>);
 
 struct Shard<D> {
     number: usize,
+    /// The last batch that need not be written any more.
+    through: BatchId,
     writer: Handover<Work<D>, SinkReport>,
 }
 
@@ -78,13 +81,13 @@ pub(crate) fn build<'s, D: Record>(
 
     let address = builder.operator_info().address;
     let mut shards = Vec::new();
-    for (number, writer) in writers {
+    for OpenedWriter { shard: number, writer, through } in writers {
         let waker = scope.worker().sync_activator_for(address.to_vec());
         let (name, control) = (name.clone(), Arc::clone(&control));
         let thread = format!("sink {name} {number}");
         let work = write(index as u32, name, sort, writer);
         let writer = Handover::start(&thread, waker, control, work)?;
-        shards.push(Shard { number, writer });
+        shards.push(Shard { number, through, writer });
     }
 
     builder.build(move |_| {
@@ -115,10 +118,16 @@ pub(crate) fn build<'s, D: Record>(
                 if shards.is_empty() {
                     continue;
                 }
+                let mut left = 0;
                 for (shard, chunks) in deal(batch.chunks, &mut shards, &*shard_of) {
-                    shard.writer.send(id, (tick, chunks));
+                    if id > shard.through {
+                        shard.writer.send(id, (tick, chunks));
+                        left += 1;
+                    }
                 }
-                writing.insert(id, (shards.len(), batch.capability));
+                if left > 0 {
+                    writing.insert(id, (left, batch.capability));
+                }
             }
             let mut output = reports.activate();
             for (id, report) in shards.iter_mut().flat_map(|shard| shard.writer.confirmed()) {

@@ -62,19 +62,35 @@ impl<D: Record> Source for Directory<D> {
         Ok(Vec::new())
     }
 
+    fn rewinds(&self) -> bool {
+        true
+    }
+
+    fn worker_of(&self, _partition: u32, source_index: usize, workers: usize) -> usize {
+        source_index % workers
+    }
+
     fn open(
         &mut self,
-        _assigned: &[Partition],
+        assigned: &[Partition],
         opening: &Opening,
     ) -> Result<Box<dyn Reader<D>>, SourceError> {
-        let reads = opening.worker == opening.source_index % opening.workers;
+        let reads = opening.worker == self.worker_of(0, opening.source_index, opening.workers);
+        // Files that an earlier run has begun, in its order.
+        let mut known: Vec<&Partition> = assigned.iter().collect();
+        known.sort_by_key(|partition| partition.id);
+        let begun = known.iter().map(|partition| {
+            let next = opening.positions.get(&partition.id).copied().unwrap_or(0);
+            (partition.id, self.path.join(&partition.name), next)
+        });
         Ok(Box::new(DirectoryReader {
             path: reads.then(|| self.path.clone()),
             decode: Arc::clone(&self.decode),
-            seen: BTreeSet::new(),
+            seen: known.iter().map(|partition| self.path.join(&partition.name)).collect(),
+            next_partition: known.last().map_or(0, |last| last.id + 1),
+            begun: begun.collect(),
             waiting: VecDeque::new(),
             open: None,
-            next_partition: 0,
             scanned: None,
             bounded: opening.bounded,
         }))
@@ -89,6 +105,8 @@ struct DirectoryReader<D> {
     path: Option<PathBuf>,
     decode: Decode<D>,
     seen: BTreeSet<PathBuf>,
+    /// Files that an earlier run has begun, each with the offset where it goes on.
+    begun: VecDeque<(u32, PathBuf, u64)>,
     waiting: VecDeque<PathBuf>,
     open: Option<(u32, FileLines<D>)>,
     next_partition: u32,
@@ -133,6 +151,13 @@ impl<D: Record> Reader<D> for DirectoryReader<D> {
                 intake.end(*partition);
                 self.open = None;
             }
+            return Ok(Poll::More);
+        }
+        if let Some((partition, file, offset)) = self.begun.pop_front() {
+            let decode = Arc::clone(&self.decode);
+            let mut lines = FileLines::open(&file, partition, decode, self.bounded)?;
+            lines.go_on_at(offset)?;
+            self.open = Some((partition, lines));
             return Ok(Poll::More);
         }
         if let Some(file) = self.waiting.pop_front() {

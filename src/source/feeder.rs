@@ -1,5 +1,6 @@
 //! The thread that reads ahead: it fills a bounded queue, and rests while the queue is full.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -42,6 +43,16 @@ struct Shared<D> {
     waiting: AtomicBool,
 }
 
+/// What a batch waits for.
+pub(super) enum Awaited<'a> {
+    /// So many records of each partition, or what there will ever be.
+    Records(u64),
+    /// The same, and to know whether it is the last batch.
+    AllRecords(u64),
+    /// What an earlier run took of each partition.
+    Planned(&'a Limits),
+}
+
 /// Whether a batch has all the records it waits for.
 pub(super) enum Filled {
     Yes,
@@ -53,6 +64,8 @@ pub(super) enum Filled {
 pub(crate) struct Feeding<D> {
     pub(crate) source: String,
     pub(crate) partitions: Vec<Partition>,
+    /// Where partitions go on that an earlier run has read.
+    pub(crate) positions: BTreeMap<u32, u64>,
     pub(crate) reader: Box<dyn Reader<D>>,
     pub(crate) queue_bytes_max: usize,
 }
@@ -64,9 +77,10 @@ impl<D: Record> Feed<D> {
         control: Arc<Control>,
         wake: impl Fn() + Send + 'static,
     ) -> Result<Self, RunError> {
-        let Feeding { source, partitions, reader, queue_bytes_max } = feeding;
+        let Feeding { source, partitions, positions, reader, queue_bytes_max } = feeding;
         let intake = Intake::new(&source, &partitions);
-        let stock = Stock::new(&partitions, reader.is_in_sequence());
+        let mut stock = Stock::new(&partitions, reader.is_in_sequence());
+        stock.go_on_at(&positions);
         if reader.is_inline() {
             return Ok(Feed { kind: Kind::Inline { reader, intake, stock, source } });
         }
@@ -95,22 +109,22 @@ impl<D: Record> Feed<D> {
         Ok(Feed { kind: Kind::Threaded { shared, thread: Some(thread) } })
     }
 
-    /// Whether a batch of `records` records per partition can be cut, and if `for_certain`, whether
-    /// it is known to be the last or not. If not, come again after the time given; a feeder wakes
-    /// the worker sooner, when more records have come.
-    pub(super) fn fill(
-        &mut self,
-        tick: Tick,
-        records: u64,
-        for_certain: bool,
-    ) -> Result<Filled, RunError> {
-        let is_filled = |stock: &Stock<D>| match for_certain {
-            true => stock.is_filled_for_certain(records),
-            false => stock.is_filled(records),
+    /// Whether a batch can be cut that waits for records. If not, come again after the time given; a
+    /// feeder wakes the worker sooner, when more records have come.
+    pub(super) fn fill(&mut self, tick: Tick, awaited: &Awaited<'_>) -> Result<Filled, RunError> {
+        let is_filled = |stock: &Stock<D>| match awaited {
+            Awaited::Records(records) => stock.is_filled(*records),
+            Awaited::AllRecords(records) => stock.is_filled_for_certain(*records),
+            Awaited::Planned(limits) => stock.is_filled_as_planned(limits),
         };
         match &mut self.kind {
             Kind::Inline { reader, intake, stock, source } => {
-                stock.order(intake, tick, &Limits::every(Some(records)));
+                match awaited {
+                    Awaited::Records(records) | Awaited::AllRecords(records) => {
+                        stock.order(intake, tick, &Limits::every(Some(*records)));
+                    }
+                    Awaited::Planned(limits) => stock.order(intake, tick, limits),
+                }
                 while !is_filled(stock) {
                     let poll = reader
                         .poll(intake, Duration::ZERO)
@@ -146,12 +160,17 @@ impl<D: Record> Feed<D> {
         &mut self,
         tick: Tick,
         limits: &Limits,
+        is_planned: bool,
     ) -> Result<(Vec<Portion<D>>, bool), RunError> {
+        let of_stock = |stock: &mut Stock<D>| match is_planned {
+            true => stock.take_planned(limits),
+            false => stock.take(limits),
+        };
         match &mut self.kind {
             Kind::Threaded { shared, .. } => {
                 shared.waiting.store(false, Ordering::SeqCst);
                 let mut stock = lock(&shared.stock);
-                let portions = stock.take(limits);
+                let portions = of_stock(&mut stock);
                 let exhausted = stock.is_exhausted();
                 drop(stock);
                 shared.news.notify_all();
@@ -159,7 +178,8 @@ impl<D: Record> Feed<D> {
             }
             Kind::Inline { reader, intake, stock, source } => {
                 stock.order(intake, tick, limits);
-                loop {
+                // What is planned is there: the batch has waited for it.
+                while !is_planned {
                     let poll = reader
                         .poll(intake, Duration::ZERO)
                         .map_err(|error| failed(source, error))?;
@@ -168,7 +188,7 @@ impl<D: Record> Feed<D> {
                         break;
                     }
                 }
-                Ok((stock.take(limits), stock.is_exhausted()))
+                Ok((of_stock(stock), stock.is_exhausted()))
             }
         }
     }

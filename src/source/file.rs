@@ -1,7 +1,7 @@
 //! One file, line by line.
 
 use std::fs;
-use std::io::{BufReader, Read as _, Take};
+use std::io::{BufReader, Read as _, Seek, SeekFrom, Take};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,6 +79,10 @@ impl<D: Record> Source for File<D> {
         Ok(vec![Partition { id: 0, name: self.path.display().to_string() }])
     }
 
+    fn rewinds(&self) -> bool {
+        true
+    }
+
     fn open(
         &mut self,
         assigned: &[Partition],
@@ -86,7 +90,12 @@ impl<D: Record> Source for File<D> {
     ) -> Result<Box<dyn Reader<D>>, SourceError> {
         let lines = match assigned {
             [] => None,
-            _ => Some(FileLines::open(&self.path, 0, Arc::clone(&self.decode), opening.bounded)?),
+            _ => {
+                let decode = Arc::clone(&self.decode);
+                let mut lines = FileLines::open(&self.path, 0, decode, opening.bounded)?;
+                lines.go_on_at(opening.positions.get(&0).copied().unwrap_or(0))?;
+                Some(lines)
+            }
         };
         Ok(Box::new(FileReader { lines, follow: self.follow && !opening.bounded }))
     }
@@ -141,6 +150,27 @@ impl<D: Record> FileLines<D> {
             ahead: 0,
             decode,
         })
+    }
+
+    /// Goes on behind what an earlier run has read.
+    pub(super) fn go_on_at(&mut self, offset: u64) -> Result<(), SourceError> {
+        if offset == 0 {
+            return Ok(());
+        }
+        let failed = |source| SourceError::File { path: self.path.clone(), source };
+        let length = self.input.get_ref().get_ref().metadata().map_err(failed)?.len();
+        if length < offset {
+            return Err(SourceError::Invalid(format!(
+                "`{}` has {length} bytes, but {offset} of it have been read: it was cut off or \
+                 replaced; bring it back, or begin anew with an empty checkpoint directory",
+                self.path.display()
+            )));
+        }
+        let file = self.input.get_mut();
+        file.set_limit(file.limit().saturating_sub(offset));
+        file.get_mut().seek(SeekFrom::Start(offset)).map_err(failed)?;
+        self.offset = offset;
+        Ok(())
     }
 
     /// Reads lines until the intake is full or the file is at its end. A last line without an end

@@ -355,6 +355,13 @@ impl<D> Stock<D> {
         stock
     }
 
+    /// An earlier run has read partitions up to these offsets.
+    pub(super) fn go_on_at(&mut self, positions: &BTreeMap<u32, u64>) {
+        for (id, shelf) in &mut self.partitions {
+            shelf.position = positions.get(id).copied();
+        }
+    }
+
     fn add_partition(&mut self, partition: Partition) {
         self.partitions.entry(partition.id).or_insert_with(|| Shelf {
             name: partition.name,
@@ -426,6 +433,11 @@ impl<D> Stock<D> {
         self.ended || (leaves_some && self.is_filled(records))
     }
 
+    /// Whether every partition has as many records as an earlier run took of it.
+    pub(super) fn is_filled_as_planned(&self, limits: &Limits) -> bool {
+        self.partitions.iter().all(|(id, shelf)| limits.of(*id).is_none_or(|n| shelf.records >= n))
+    }
+
     /// Whether every partition has as many records as may be taken, or will not get them any more.
     pub(super) fn is_filled_to(&self, limits: &Limits) -> bool {
         let is_filled = |(id, shelf): (&u32, &Shelf<D>)| {
@@ -442,13 +454,22 @@ impl<D> Stock<D> {
     /// Takes what a batch takes: of each partition no more than `limits` allow, or of all together
     /// where they come in sequence.
     pub(super) fn take(&mut self, limits: &Limits) -> Vec<Portion<D>> {
+        self.take_of(limits, self.in_sequence)
+    }
+
+    /// Takes what an earlier run took: the limits say how much of each partition.
+    pub(super) fn take_planned(&mut self, limits: &Limits) -> Vec<Portion<D>> {
+        self.take_of(limits, false)
+    }
+
+    fn take_of(&mut self, limits: &Limits, in_sequence: bool) -> Vec<Portion<D>> {
         let mut portions = Vec::with_capacity(self.partitions.len());
         let mut taken = 0;
         for (id, shelf) in &mut self.partitions {
             let most = limits.of(*id).unwrap_or(u64::MAX);
-            let mut left = if self.in_sequence { most.saturating_sub(taken) } else { most };
+            let mut left = if in_sequence { most.saturating_sub(taken) } else { most };
             // How far the reader is ahead must not show in the batch.
-            if self.in_sequence && (left == 0 || shelf.segments.is_empty()) {
+            if in_sequence && (left == 0 || shelf.segments.is_empty()) {
                 continue;
             }
             let mut portion = Portion {

@@ -18,6 +18,7 @@ mod queue;
 mod socket;
 mod stdin;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -62,6 +63,17 @@ pub struct Opening {
     pub fail_fast: bool,
     /// The batch interval, where batch ids count intervals.
     pub interval: Option<Duration>,
+    /// Where partitions go on that an earlier run has read: the offset of the next record, by the
+    /// partition's number. The reader begins there.
+    pub positions: BTreeMap<u32, u64>,
+}
+
+impl Opening {
+    /// Each partition with the offset at which it begins, or goes on.
+    pub(crate) fn begin(&self, assigned: &[Partition]) -> Vec<(u32, u64)> {
+        let next = |id| self.positions.get(&id).copied().unwrap_or(0);
+        assigned.iter().map(|partition| (partition.id, next(partition.id))).collect()
+    }
 }
 
 /// How hard to try to reach what a source reads.
@@ -104,6 +116,12 @@ pub trait Source: Send + 'static {
     /// `(source + partition) % workers` gets it.
     fn worker_of(&self, partition: u32, source_index: usize, workers: usize) -> usize {
         (source_index + partition as usize) % workers
+    }
+
+    /// Whether any record can be read again by its offset, as [`Opening::positions`] asks. A job
+    /// with checkpoints reads only from such sources.
+    fn rewinds(&self) -> bool {
+        false
     }
 
     /// Opens a reader for the partitions that one worker is given; there may be none, if others

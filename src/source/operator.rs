@@ -1,7 +1,7 @@
 //! The operator that turns ticks into batches of records.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
-use super::feeder::{Feed, Feeding, Filled};
+use super::feeder::{Awaited, Feed, Feeding, Filled};
 use super::intake::Portion;
 use super::{DeadLetter, Partition, Reader};
 use crate::batch::{BatchId, ChunkStream, RowStream};
@@ -43,6 +43,7 @@ pub(crate) struct Wiring<D> {
     pub(crate) index: usize,
     pub(crate) name: String,
     pub(crate) partitions: Vec<Partition>,
+    pub(crate) positions: BTreeMap<u32, u64>,
     pub(crate) reader: Box<dyn Reader<D>>,
     pub(crate) config: Arc<Config>,
     pub(crate) control: Arc<Control>,
@@ -88,6 +89,15 @@ impl<D: Record> Acknowledge for Held<D> {
     }
 }
 
+/// A tick whose batch is still to be cut.
+struct Waiting {
+    tick: Tick,
+    limits: Limits,
+    is_replayed: bool,
+    /// The rights to send rows, and dead letters.
+    capabilities: [Capability<BatchId>; 2],
+}
+
 /// Containers of this many rows or more are sent on.
 const CONTAINER_ROWS: usize = 8192;
 
@@ -96,7 +106,7 @@ pub(crate) fn build<'s, D: Record>(
     ticks: RowStream<'s, LimitedTick>,
     wiring: Wiring<D>,
 ) -> Result<(SourceStreams<'s, D>, Rc<dyn Acknowledge>), RunError> {
-    let Wiring { index, name, partitions, reader, config, control, cuts } = wiring;
+    let Wiring { index, name, partitions, positions, reader, config, control, cuts } = wiring;
     let scope = ticks.scope();
     let mut builder = OperatorBuilder::new(format!("Source: {name}"), scope);
     let mut input = builder.new_input(ticks, Pipeline);
@@ -114,7 +124,7 @@ pub(crate) fn build<'s, D: Record>(
     let is_bounded = matches!(config.trigger, Trigger::AvailableNow);
     let is_controlled = config.rate_control.is_active();
     let queue_bytes_max = config.queue_bytes_max;
-    let feeding = Feeding { source: name, partitions, reader, queue_bytes_max };
+    let feeding = Feeding { source: name, partitions, positions, reader, queue_bytes_max };
     let held = Rc::new(Held {
         feed: RefCell::new(Feed::start(feeding, Arc::clone(&control), wake)?),
         unconfirmed: RefCell::new(VecDeque::new()),
@@ -124,21 +134,35 @@ pub(crate) fn build<'s, D: Record>(
 
     cuts.borrow_mut().expect_source();
     builder.build(move |_| {
-        let mut waiting: VecDeque<(Tick, Limits, [Capability<BatchId>; 2])> = VecDeque::new();
+        let mut waiting: VecDeque<Waiting> = VecDeque::new();
         move |_frontiers| {
             input.for_each(|time, ticks| {
-                for LimitedTick { tick, mut limits } in ticks.drain(..) {
+                for LimitedTick { tick, mut limits, is_replayed, .. } in ticks.drain(..) {
                     let limits = limits.get_mut(index).map(std::mem::take).unwrap_or_default();
-                    let limits = limits.and(config.records_max(tick.previous));
-                    waiting.push_back((tick, limits, [time.retain(0), time.retain(1)]));
+                    let limits = match is_replayed {
+                        true => limits,
+                        false => limits.and(config.records_max(tick.previous)),
+                    };
+                    let capabilities = [time.retain(0), time.retain(1)];
+                    waiting.push_back(Waiting { tick, limits, is_replayed, capabilities });
                 }
             });
-            while let Some((tick, limits, _)) = waiting.front() {
-                if waits_for_records(&config, &held.feed.borrow())
-                    && !control.is_stopping()
-                    && let Some(records) = limits.of_any()
-                {
-                    let filled = held.feed.borrow_mut().fill(*tick, records, is_bounded);
+            while let Some(first) = waiting.front() {
+                let awaited = match first.limits.of_any() {
+                    _ if first.is_replayed => Some(Awaited::Planned(&first.limits)),
+                    Some(records)
+                        if waits_for_records(&config, &held.feed.borrow())
+                            && !control.is_stopping() =>
+                    {
+                        Some(match is_bounded {
+                            true => Awaited::AllRecords(records),
+                            false => Awaited::Records(records),
+                        })
+                    }
+                    _ => None,
+                };
+                if let Some(awaited) = awaited {
+                    let filled = held.feed.borrow_mut().fill(first.tick, &awaited);
                     match filled {
                         Ok(Filled::Yes) => {}
                         Ok(Filled::NotWithin(time)) => {
@@ -151,9 +175,11 @@ pub(crate) fn build<'s, D: Record>(
                         }
                     }
                 }
-                let (tick, limits, [row_capability, dead_capability]) =
+                let Waiting { tick, limits, is_replayed, capabilities } =
                     waiting.pop_front().expect("just seen");
-                let (portions, exhausted) = match held.feed.borrow_mut().take(tick, &limits) {
+                let [row_capability, dead_capability] = capabilities;
+                let taken = held.feed.borrow_mut().take(tick, &limits, is_replayed);
+                let (portions, exhausted) = match taken {
                     Ok(taken) => taken,
                     Err(error) => {
                         control.fail(error);

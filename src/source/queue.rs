@@ -31,6 +31,8 @@ pub struct Queue<D> {
 #[derive(Debug)]
 struct Shared<D> {
     partitions: Vec<VecDeque<D>>,
+    /// What has been taken, if it is kept.
+    kept: Option<Vec<Vec<D>>>,
     closed: bool,
 }
 
@@ -44,7 +46,15 @@ impl<D> Queue<D> {
     /// An empty queue with this many partitions, one at least.
     pub fn new(partitions: u32) -> Self {
         let partitions = (0..partitions.max(1)).map(|_| VecDeque::new()).collect();
-        Queue { shared: Arc::new(Mutex::new(Shared { partitions, closed: false })) }
+        Queue { shared: Arc::new(Mutex::new(Shared { partitions, kept: None, closed: false })) }
+    }
+
+    /// The same, but what a job takes is kept, so that a job with checkpoints which is started again
+    /// in the same process finds it: for tests of what comes after a failure.
+    pub fn keeping(partitions: u32) -> Self {
+        let queue = Queue::new(partitions);
+        lock(&queue.shared).kept = Some((0..partitions.max(1)).map(|_| Vec::new()).collect());
+        queue
     }
 
     /// Pushes records to the first partition.
@@ -90,12 +100,26 @@ impl<D: Record> Source for Queue<D> {
         Ok(partitions.map(|id| Partition { id, name: format!("queue-{id}") }).collect())
     }
 
+    fn rewinds(&self) -> bool {
+        lock(&self.shared).kept.is_some()
+    }
+
     fn open(
         &mut self,
         assigned: &[Partition],
         opening: &Opening,
     ) -> Result<Box<dyn Reader<D>>, SourceError> {
-        let partitions = assigned.iter().map(|partition| (partition.id, 0)).collect();
+        let partitions = opening.begin(assigned);
+        {
+            // What was taken behind these offsets is taken again.
+            let Shared { partitions: queues, kept, .. } = &mut *lock(&self.shared);
+            for (id, offset) in &partitions {
+                let Some(kept) = kept.as_mut().map(|kept| &mut kept[*id as usize]) else { break };
+                for record in kept.drain((*offset as usize).min(kept.len())..).rev() {
+                    queues[*id as usize].push_front(record);
+                }
+            }
+        }
         let ends = opening.bounded;
         Ok(Box::new(QueueReader { queue: self.clone(), partitions, ends }))
     }
@@ -111,20 +135,23 @@ struct QueueReader<D> {
 
 impl<D: Record> Reader<D> for QueueReader<D> {
     fn poll(&mut self, intake: &mut Intake<D>, _wait: Duration) -> Result<Poll, SourceError> {
-        let mut shared = lock(&self.queue.shared);
+        let Shared { partitions, kept, closed } = &mut *lock(&self.queue.shared);
         let mut left = false;
         for (id, offset) in &mut self.partitions {
-            let queue = &mut shared.partitions[*id as usize];
+            let queue = &mut partitions[*id as usize];
             let room = intake.room_of(*id).unwrap_or(u64::MAX);
             let taken = (queue.len() as u64).min(room) as usize;
             for record in queue.drain(..taken) {
+                if let Some(kept) = kept {
+                    kept[*id as usize].push(record.clone());
+                }
                 intake.push(*id, *offset, record);
                 *offset += 1;
             }
             intake.behind(*id, queue.len() as u64);
             left |= !queue.is_empty();
         }
-        Ok(if (self.ends || shared.closed) && !left { Poll::End } else { Poll::Idle })
+        Ok(if (self.ends || *closed) && !left { Poll::End } else { Poll::Idle })
     }
 
     fn is_inline(&self) -> bool {

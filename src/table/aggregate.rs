@@ -7,6 +7,7 @@ use tidegate_operators::{Aggregate, Count, Record, Reduce, ship};
 use super::Table;
 use crate::batch::chunkwise;
 use crate::config::Strategy;
+use crate::windowed::Fed;
 
 impl<'s, D: Record> Table<'s, D> {
     /// How often each row is in the table.
@@ -60,7 +61,8 @@ impl<'s, D: Record> Table<'s, D> {
         let (changes, _, _) = self.differences();
         if A::SUBTRACTS {
             let tallies = combine(changes, peers, kind, Signed(split), aggregate.clone());
-            let counted = ctx.accumulate(kind, &options, tallies, aggregate, Departed::Drop);
+            let counted =
+                ctx.accumulate(kind, &options, tallies, aggregate, (Departed::Drop, Fed::ByWindow));
             return Table::keyed(ctx, counted, slide);
         }
         let pairs = chunkwise(changes, "Pairs", move |chunks| {
@@ -79,7 +81,7 @@ impl<'s, D: Record> Table<'s, D> {
             return Table::keyed(ctx, summed.output.inner, slide);
         }
         let operator = Multisets::<S::Key, S::Value, A>::new(aggregate);
-        Table::keyed(ctx, ctx.attach(kind, &options, shipped, operator), slide)
+        Table::keyed(ctx, ctx.attach_derived(kind, &options, shipped, operator), slide)
     }
 }
 

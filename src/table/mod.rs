@@ -180,7 +180,7 @@ impl<'s, D: Record> Table<'s, D> {
                 let ctx = self.ctx;
                 let (rows, place, slide) = self.placed_contents();
                 let operator = ContentsChanges::new(slide);
-                let changes = ctx.attach("changes", &Options::default(), rows, operator);
+                let changes = ctx.attach_derived("changes", &Options::default(), rows, operator);
                 (changes, Some(place), true)
             }
         }
@@ -215,7 +215,10 @@ impl<'s, D: Record> Table<'s, D> {
             Inside::Differences(_) => {
                 let (changes, place) = self.settled();
                 let operator = Snapshots::new(slide);
-                (ctx.attach("snapshots", &Options::default(), changes, operator), Some(place))
+                (
+                    ctx.attach_derived("snapshots", &Options::default(), changes, operator),
+                    Some(place),
+                )
             }
         }
     }

@@ -45,7 +45,7 @@ impl<'s, D: Record> Table<'s, D> {
     {
         let (ctx, options, slide) = (self.ctx, self.options.clone(), self.slide);
         let shipped = self.changes_by(key);
-        O::Output::in_job(ctx, ctx.attach(name, &options, shipped, operator), slide)
+        O::Output::in_job(ctx, ctx.attach_derived(name, &options, shipped, operator), slide)
     }
 
     /// Each row once, for as long as it is there at all.
@@ -68,7 +68,7 @@ impl<'s, D: Record> Table<'s, D> {
             return self.count_by_value().map(|(row, _)| row);
         }
         let shipped = self.changes_by(|row| row);
-        let rows = ctx.attach("distinct", &options, shipped, Distinct::new());
+        let rows = ctx.attach_derived("distinct", &options, shipped, Distinct::new());
         let table = <Vec<(D, BatchId, crate::Diff)>>::in_job(ctx, rows, slide);
         Table { place: Some(Place::by_row()), consolidated: true, ..table }
     }
@@ -108,7 +108,11 @@ impl<'s, K: Record, V: Record> Table<'s, (K, V)> {
         let (ctx, options, slide) = (self.ctx, self.options.clone(), self.slide);
         if ctx.strategy(&options) != Strategy::Recompute {
             let shipped = self.changes_by(|(key, _)| key);
-            return Table::keyed(ctx, ctx.attach("top_k", &options, shipped, TopK::new(k)), slide);
+            return Table::keyed(
+                ctx,
+                ctx.attach_derived("top_k", &options, shipped, TopK::new(k)),
+                slide,
+            );
         }
         let owners = ctx.peers().clone();
         let (rows, _) = self.contents();

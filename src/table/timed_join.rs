@@ -114,7 +114,7 @@ impl<'s, K: Record, V: Record> Table<'s, (K, (i64, V))> {
                 let shipped = ship::ship(both, ctx.peers(), "by key", move |((key, _), _)| {
                     owners.owner_of_key(key)
                 });
-                ctx.attach("as_of_join", &options, shipped, AsOf::new()).as_collection()
+                ctx.attach_derived("as_of_join", &options, shipped, AsOf::new()).as_collection()
             },
             |lefts, rights| {
                 let latest = |time: i64| rights.iter().filter(|(other, _)| *other <= time).max();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::batched::{Batch, BatchOperator, Output, StateSize, Tap};
+use crate::batched::{Batch, BatchOperator, Folding, Output, Route, StateSize, Tap};
 use crate::event_time::{Paced, Watermark, micros};
 use crate::index::{Index, Rule};
 use crate::{Chunks, Epoch, Record, heap_bytes, order};
@@ -172,6 +172,14 @@ where
                 tap.record(|| (key, None));
             }
         }
+    }
+
+    fn route(saved: &Self::Saved) -> Route {
+        Route::of_key(&saved.0)
+    }
+
+    fn fold(saved: Vec<Self::Saved>, folding: Folding) -> Vec<Self::Saved> {
+        folding.latest(saved, |(key, _)| key.clone(), |(_, state)| state.is_none())
     }
 
     fn restore(&mut self, saved: Vec<Self::Saved>) {

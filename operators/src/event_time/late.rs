@@ -1,6 +1,6 @@
 //! What becomes of rows that come when their window is over.
 
-use crate::batched::{Batch, BatchOperator, Output, Tap};
+use crate::batched::{Batch, BatchOperator, Output, Route, Tap};
 use crate::event_time::{Paced, Watermark};
 use crate::{Chunks, Epoch, Record};
 
@@ -114,6 +114,10 @@ where
             rows.retain(|row| (self.keep)(row, watermark));
             output.give(rows);
         }
+    }
+
+    fn route(_saved: &Self::Saved) -> Route {
+        Route::Everywhere
     }
 
     fn restore(&mut self, _saved: Vec<()>) {}

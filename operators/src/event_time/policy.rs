@@ -1,6 +1,6 @@
 //! One watermark for several sources.
 
-use crate::batched::{Batch, BatchOperator, Output, Tap};
+use crate::batched::{Batch, BatchOperator, Output, Route, Tap};
 use crate::event_time::Reading;
 use crate::{Epoch, Record};
 
@@ -75,6 +75,10 @@ impl<T: Epoch> BatchOperator<T> for CombineWatermarks {
         if let Some(combined) = combined {
             output.give(vec![combined]);
         }
+    }
+
+    fn route(_saved: &Self::Saved) -> Route {
+        Route::Everywhere
     }
 
     fn restore(&mut self, _saved: Vec<()>) {}

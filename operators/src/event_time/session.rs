@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::marker::PhantomData;
 
-use crate::batched::{Batch, BatchOperator, Output, StateSize, Tap};
+use crate::batched::{Batch, BatchOperator, Output, Route, StateSize, Tap};
 use crate::event_time::{Emitted, Late, Paced, SavedWindow, TimeWindow, Watermark};
 use crate::index::{Index, Rule};
 use crate::{Aggregate, Chunks, Diff, Epoch, Record, heap_bytes};
@@ -245,6 +245,13 @@ where
         }
         if !emitted.is_empty() {
             output.give(Chunks::loose(emitted));
+        }
+    }
+
+    fn route(saved: &Self::Saved) -> Route {
+        match saved {
+            SavedWindow::State(key, _) => Route::of_key(key),
+            SavedWindow::ClosedThrough(_) => Route::Everywhere,
         }
     }
 

@@ -13,7 +13,7 @@ use timely::dataflow::operators::Operator;
 use timely::dataflow::operators::vec::Broadcast;
 use timely::dataflow::{Stream, StreamVec};
 
-use crate::batched::{Batch, BatchOperator, Output, StateSize, Tap};
+use crate::batched::{Batch, BatchOperator, Folding, Output, Route, StateSize, Tap};
 use crate::event_time::EventTimeStats;
 use crate::{Chunks, Epoch};
 
@@ -92,6 +92,15 @@ impl<T: Epoch> BatchOperator<T> for Watermarks {
             (self.previous_ms, self.next_ms) = after;
             tap.record(|| after);
         }
+    }
+
+    fn route(_saved: &Self::Saved) -> Route {
+        Route::Everywhere
+    }
+
+    fn fold(mut saved: Vec<(i64, i64)>, _folding: Folding) -> Vec<(i64, i64)> {
+        saved.drain(..saved.len().saturating_sub(1));
+        saved
     }
 
     fn restore(&mut self, saved: Vec<(i64, i64)>) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
-use crate::batched::{Batch, BatchOperator, Output, StateSize, Tap};
+use crate::batched::{Batch, BatchOperator, Output, Route, StateSize, Tap};
 use crate::combine::Tally;
 use crate::event_time::{Emitted, Late, Paced, SavedWindow, Watermark, WindowKey};
 use crate::index::{Index, Rule};
@@ -208,6 +208,13 @@ where
         }
         if !emitted.is_empty() {
             output.give(Chunks::loose(emitted));
+        }
+    }
+
+    fn route(saved: &Self::Saved) -> Route {
+        match saved {
+            SavedWindow::State(key, _) => Route::of_key(key),
+            SavedWindow::ClosedThrough(_) => Route::Everywhere,
         }
     }
 

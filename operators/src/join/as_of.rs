@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::batched::{Batch, BatchOperator, Differences, Output, StateSize, Tap};
+use crate::batched::{Batch, BatchOperator, Differences, Output, Route, StateSize, Tap};
 use crate::differences::Change;
 use crate::keyed::Side;
 use crate::{Chunks, Diff, Epoch, Record, heap_bytes};
@@ -189,6 +189,10 @@ where
         }
         let mut differences = Differences::new(output, batch.time);
         self.apply(rows, |row, diff| differences.push(row, diff));
+    }
+
+    fn route(saved: &Self::Saved) -> Route {
+        Route::of_key(&saved.0.0)
     }
 
     fn restore(&mut self, saved: Vec<Self::Saved>) {

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use crate::batched::{Batch, BatchOperator, Differences, Output, StateSize, Tap};
+use crate::batched::{Batch, BatchOperator, Differences, Folding, Output, Route, StateSize, Tap};
 use crate::combine::Tally;
 use crate::index::{Index, Rule};
 use crate::{Aggregate, Chunks, Diff, Epoch, Record};
@@ -115,6 +115,14 @@ where
             tap.record(|| (changed.key.clone(), changed.state.cloned()));
             differences.replace(changed.key, changed.before, changed.after);
         });
+    }
+
+    fn route(saved: &Self::Saved) -> Route {
+        Route::of_key(&saved.0)
+    }
+
+    fn fold(saved: Vec<Self::Saved>, folding: Folding) -> Vec<Self::Saved> {
+        folding.latest(saved, |(key, _)| key.clone(), |(_, state)| state.is_none())
     }
 
     fn restore(&mut self, saved: Vec<Self::Saved>) {

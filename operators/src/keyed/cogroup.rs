@@ -4,7 +4,7 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use serde::{Deserialize, Serialize};
 
-use crate::batched::{Batch, BatchOperator, Output, Tap};
+use crate::batched::{Batch, BatchOperator, Output, Route, Tap};
 use crate::{Chunks, Epoch, Record, order, stable_hash};
 
 /// A value of one of two streams.
@@ -183,6 +183,10 @@ where
         left.values.clear();
         right.values.clear();
         output.give(Chunks::loose(rows));
+    }
+
+    fn route(_saved: &Self::Saved) -> Route {
+        Route::Everywhere
     }
 
     fn restore(&mut self, _saved: Vec<()>) {}

@@ -1,6 +1,6 @@
 //! Windows of so many records of a key, whatever batches they come in.
 
-use crate::batched::{Batch, BatchOperator, Output, StateSize, Tap};
+use crate::batched::{Batch, BatchOperator, Output, Route, StateSize, Tap};
 use crate::index::Index;
 use crate::keyed::group::group;
 use crate::keyed::update_state::Latest;
@@ -73,6 +73,10 @@ impl<T: Epoch, K: Record, V: Record> BatchOperator<T> for CountWindow<K, V> {
             self.states.insert(key, Some((seen, recent)));
         }
         output.give(Chunks::loose(windows));
+    }
+
+    fn route(saved: &Self::Saved) -> Route {
+        Route::of_key(&saved.0)
     }
 
     fn restore(&mut self, saved: Vec<Self::Saved>) {

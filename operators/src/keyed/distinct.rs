@@ -1,6 +1,6 @@
 //! Set semantics: what is there at all, however often.
 
-use crate::batched::{Batch, BatchOperator, Differences, Output, StateSize, Tap};
+use crate::batched::{Batch, BatchOperator, Differences, Output, Route, StateSize, Tap};
 use crate::differences::Change;
 use crate::index::{Index, Rule};
 use crate::{Chunks, Diff, Epoch, Record};
@@ -82,6 +82,10 @@ impl<T: Epoch, D: Record> BatchOperator<T> for Distinct<D> {
                 _ => {}
             }
         });
+    }
+
+    fn route(saved: &Self::Saved) -> Route {
+        Route::of_key(&saved.0)
     }
 
     fn restore(&mut self, saved: Vec<Self::Saved>) {

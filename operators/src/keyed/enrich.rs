@@ -1,6 +1,6 @@
 //! The records of a stream beside what a table says of their keys.
 
-use crate::batched::{Batch, BatchOperator, Output, StateSize, Tap};
+use crate::batched::{Batch, BatchOperator, Output, Route, StateSize, Tap};
 use crate::index::Index;
 use crate::keyed::cogroup::Side;
 use crate::keyed::multisets::{Multiset, Values};
@@ -74,6 +74,10 @@ where
             (key, (record, values))
         });
         output.give(Chunks::loose(enriched.collect()));
+    }
+
+    fn route(saved: &Self::Saved) -> Route {
+        Route::of_key(&saved.0)
     }
 
     fn restore(&mut self, saved: Vec<Self::Saved>) {

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use crate::batched::{Batch, BatchOperator, Output, Tap};
+use crate::batched::{Batch, BatchOperator, Output, Route, Tap};
 use crate::combine::{Combiner, Tally};
 use crate::{Aggregate, Chunks, Epoch, Record, order};
 
@@ -56,6 +56,10 @@ where
             (key, out)
         });
         output.give(Chunks::loose(rows.collect()));
+    }
+
+    fn route(_saved: &Self::Saved) -> Route {
+        Route::Everywhere
     }
 
     fn restore(&mut self, _saved: Vec<()>) {}
@@ -124,6 +128,10 @@ where
         }
     }
 
+    fn route(_saved: &Self::Saved) -> Route {
+        Route::Everywhere
+    }
+
     fn restore(&mut self, _saved: Vec<()>) {}
 }
 
@@ -178,6 +186,10 @@ where
             combiner.add(key, 1, aggregate.lift(value), |acc, other| aggregate.merge(acc, other));
         }
         output.give(Chunks::loose(combiner.drain().collect()));
+    }
+
+    fn route(_saved: &Self::Saved) -> Route {
+        Route::Everywhere
     }
 
     fn restore(&mut self, _saved: Vec<()>) {}

@@ -3,7 +3,7 @@
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
-use crate::batched::{Batch, BatchOperator, Output, Tap};
+use crate::batched::{Batch, BatchOperator, Output, Route, Tap};
 use crate::{Chunks, Epoch, Record, order, stable_hash};
 
 /// The values of each key of a batch, in the order of the stream.
@@ -47,6 +47,10 @@ where
         _tap: &mut Tap<()>,
     ) {
         output.give(Chunks::loose(group(order::in_stream_order(input)).drain().collect()));
+    }
+
+    fn route(_saved: &Self::Saved) -> Route {
+        Route::Everywhere
     }
 
     fn restore(&mut self, _saved: Vec<()>) {}

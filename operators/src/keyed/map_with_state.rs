@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::recency::Recency;
-use crate::batched::{Batch, BatchOperator, Output, StateSize, Tap};
+use crate::batched::{Batch, BatchOperator, Folding, Output, Route, StateSize, Tap};
 use crate::index::{Index, Rule};
 use crate::keyed::State;
 use crate::keyed::group::group;
@@ -444,6 +444,14 @@ where
         emitted.give(tick, output);
     }
 
+    fn route(saved: &Self::Saved) -> Route {
+        Route::of_key(&saved.0)
+    }
+
+    fn fold(saved: Vec<Self::Saved>, folding: Folding) -> Vec<Self::Saved> {
+        folding.latest(saved, |(key, _)| key.clone(), |(_, state)| state.is_none())
+    }
+
     fn restore(&mut self, saved: Vec<Self::Saved>) {
         self.core.forget_initial();
         self.core.unlisted = true;
@@ -590,6 +598,14 @@ where
         }
         core.give_states(self.states_wanted.get(), output);
         emitted.give(tick, output);
+    }
+
+    fn route(saved: &Self::Saved) -> Route {
+        match &saved.1 {
+            Some((key, _)) => Route::of_key(key),
+            // Every worker marks a batch.
+            None => Route::Everywhere,
+        }
     }
 
     fn restore(&mut self, saved: Vec<Self::Saved>) {

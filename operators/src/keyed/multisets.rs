@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 use serde::{Deserialize, Serialize};
 
-use crate::batched::{Batch, BatchOperator, Differences, Output, StateSize, Tap};
+use crate::batched::{Batch, BatchOperator, Differences, Output, Route, StateSize, Tap};
 use crate::index::{Index, Rule};
 use crate::{Aggregate, Chunks, Diff, Epoch, Record, heap_bytes};
 
@@ -190,6 +190,10 @@ where
         self.index.apply(changes, |changed| {
             differences.replace(changed.key, changed.before, changed.after);
         });
+    }
+
+    fn route(saved: &Self::Saved) -> Route {
+        Route::of_key(&saved.0.0)
     }
 
     fn restore(&mut self, saved: Vec<Self::Saved>) {

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use crate::batched::{Batch, BatchOperator, Output, StateSize, Tap};
+use crate::batched::{Batch, BatchOperator, Folding, Output, Route, StateSize, Tap};
 use crate::combine::{Combiner, Tally, is_combined};
 use crate::window::{Due, Ring};
 use crate::{Aggregate, Chunks, Epoch, Record, WindowRule, heap_bytes};
@@ -135,6 +135,16 @@ where
             account(&mut self.size, added, 1);
         }
         self.advance(&batch, |tallies| output.give(Chunks::loose(tallies)));
+    }
+
+    fn route(saved: &Self::Saved) -> Route {
+        Route::of_key(&saved.2.0)
+    }
+
+    fn fold(mut saved: Vec<Self::Saved>, folding: Folding) -> Vec<Self::Saved> {
+        // What leaves at a batch that is through has left.
+        saved.retain(|(_, exit, _)| *exit > folding.through);
+        saved
     }
 
     fn restore(&mut self, saved: Vec<Self::Saved>) {

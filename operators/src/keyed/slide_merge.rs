@@ -15,7 +15,7 @@ use std::marker::PhantomData;
 
 use serde::{Deserialize, Serialize};
 
-use crate::batched::{Batch, BatchOperator, Differences, Output, StateSize, Tap};
+use crate::batched::{Batch, BatchOperator, Differences, Folding, Output, Route, StateSize, Tap};
 use crate::combine::Tally;
 use crate::index::{Index, Rule};
 use crate::window::{Due, Ring};
@@ -242,6 +242,16 @@ where
             }
         }
         self.advance(&batch, output);
+    }
+
+    fn route(saved: &Self::Saved) -> Route {
+        Route::of_key(&saved.2.0)
+    }
+
+    fn fold(mut saved: Vec<Self::Saved>, folding: Folding) -> Vec<Self::Saved> {
+        // What leaves at a batch that is through has left.
+        saved.retain(|(_, exit, _)| *exit > folding.through);
+        saved
     }
 
     fn restore(&mut self, saved: Vec<Self::Saved>) {

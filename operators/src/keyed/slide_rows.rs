@@ -1,6 +1,6 @@
 //! Sliding windows over rows: the window's contents as a table.
 
-use crate::batched::{Batch, BatchOperator, Differences, Output, StateSize, Tap};
+use crate::batched::{Batch, BatchOperator, Differences, Folding, Output, Route, StateSize, Tap};
 use crate::window::{Due, Ring};
 use crate::{Chunks, Diff, Epoch, Record, WindowRule, heap_bytes};
 
@@ -70,6 +70,16 @@ impl<T: Epoch, D: Record> BatchOperator<T> for SlideRows<D> {
             account(&mut self.size, added, 1);
         }
         self.advance(&batch, output);
+    }
+
+    fn route(saved: &Self::Saved) -> Route {
+        Route::of_key(&saved.2)
+    }
+
+    fn fold(mut saved: Vec<Self::Saved>, folding: Folding) -> Vec<Self::Saved> {
+        // What leaves at a batch that is through has left.
+        saved.retain(|(_, exit, _)| *exit > folding.through);
+        saved
     }
 
     fn restore(&mut self, saved: Vec<Self::Saved>) {

@@ -1,6 +1,6 @@
 //! The largest values of each key.
 
-use crate::batched::{Batch, BatchOperator, Differences, Output, StateSize, Tap};
+use crate::batched::{Batch, BatchOperator, Differences, Output, Route, StateSize, Tap};
 use crate::index::{Index, Rule};
 use crate::keyed::multisets::Multiset;
 use crate::{Chunks, Diff, Epoch, Record};
@@ -95,6 +95,10 @@ impl<T: Epoch, K: Record, V: Record> BatchOperator<T> for TopK<K, V> {
                 differences.push((changed.key.clone(), value), diff);
             });
         });
+    }
+
+    fn route(saved: &Self::Saved) -> Route {
+        Route::of_key(&saved.0.0)
     }
 
     fn restore(&mut self, saved: Vec<Self::Saved>) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::batched::{Batch, BatchOperator, Differences, Output, StateSize, Tap};
+use crate::batched::{Batch, BatchOperator, Differences, Folding, Output, Route, StateSize, Tap};
 use crate::index::{Index, Rule};
 use crate::keyed::group::group;
 use crate::{Chunks, Diff, Epoch, Record, Tick, heap_bytes, order, stable_hash};
@@ -158,6 +158,14 @@ where
         self.updated = updated;
     }
 
+    fn route(saved: &Self::Saved) -> Route {
+        Route::of_key(&saved.0)
+    }
+
+    fn fold(saved: Vec<Self::Saved>, folding: Folding) -> Vec<Self::Saved> {
+        folding.latest(saved, |(key, _)| key.clone(), |(_, state)| state.is_none())
+    }
+
     fn restore(&mut self, saved: Vec<Self::Saved>) {
         self.forget_initial();
         for (key, state) in saved {
@@ -280,6 +288,14 @@ where
             states = next;
         }
         output.give(Chunks::loose(states.into_iter().collect()));
+    }
+
+    fn route(saved: &Self::Saved) -> Route {
+        match &saved.1 {
+            Some((key, _)) => Route::of_key(key),
+            // Every worker marks a batch.
+            None => Route::Everywhere,
+        }
     }
 
     fn restore(&mut self, saved: Vec<Self::Saved>) {

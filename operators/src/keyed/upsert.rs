@@ -1,6 +1,6 @@
 //! From a stream of new values to the table of the latest ones.
 
-use crate::batched::{Batch, BatchOperator, Differences, Output, StateSize, Tap};
+use crate::batched::{Batch, BatchOperator, Differences, Folding, Output, Route, StateSize, Tap};
 use crate::index::Index;
 use crate::keyed::update_state::Latest;
 use crate::{Chunks, Diff, Epoch, Record, order};
@@ -61,6 +61,14 @@ impl<T: Epoch, K: Record, V: Record> BatchOperator<T> for Upsert<K, V> {
             tap.record(|| (changed.key.clone(), changed.after.clone()));
             differences.replace(changed.key, changed.before, changed.after);
         });
+    }
+
+    fn route(saved: &Self::Saved) -> Route {
+        Route::of_key(&saved.0)
+    }
+
+    fn fold(saved: Vec<Self::Saved>, folding: Folding) -> Vec<Self::Saved> {
+        folding.latest(saved, |(key, _)| key.clone(), |(_, state)| state.is_none())
     }
 
     fn restore(&mut self, saved: Vec<Self::Saved>) {

@@ -158,6 +158,10 @@ impl<D: Record> Source for Generator<D> {
         Ok(partitions.map(|id| Partition { id, name: format!("{}-{id}", self.name) }).collect())
     }
 
+    fn rewinds(&self) -> bool {
+        true
+    }
+
     fn open(
         &mut self,
         assigned: &[Partition],
@@ -179,7 +183,8 @@ impl<D: Record> Source for Generator<D> {
             bounded: opening.bounded,
             interval: opening.interval,
             opened: Instant::now(),
-            assigned: assigned.iter().map(|partition| (partition.id, 0)).collect(),
+            before: opening.positions.values().sum(),
+            assigned: opening.begin(assigned),
             batches: 0,
         }))
     }
@@ -195,6 +200,8 @@ struct GeneratorReader<D> {
     bounded: bool,
     interval: Option<Duration>,
     opened: Instant,
+    /// How many records an earlier run has made, over all partitions.
+    before: u64,
     /// Each partition with its next offset.
     assigned: Vec<(u32, u64)>,
     batches: u64,
@@ -208,11 +215,13 @@ impl<D> GeneratorReader<D> {
             return total;
         }
         let due = match (self.pace, self.interval) {
-            (Pace::PerBatch(rows), _) => rows * self.batches,
+            (Pace::PerBatch(rows), _) => self.before + rows * self.batches,
             (Pace::PerSecond(rows), Some(interval)) => {
                 (rows * interval.as_secs_f64() * batch as f64) as u64
             }
-            (Pace::PerSecond(rows), None) => (rows * self.opened.elapsed().as_secs_f64()) as u64,
+            (Pace::PerSecond(rows), None) => {
+                self.before + (rows * self.opened.elapsed().as_secs_f64()) as u64
+            }
         };
         due.min(total)
     }

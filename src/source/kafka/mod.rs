@@ -223,6 +223,10 @@ impl<D: Record> Source for Kafka<D> {
         (source_index + topic as usize + partition as usize) % workers
     }
 
+    fn rewinds(&self) -> bool {
+        true
+    }
+
     fn open(
         &mut self,
         assigned: &[Partition],

@@ -9,7 +9,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tidegate_kafka_consumer::{BatchConsumer, Code, Event, Message};
 use tidegate_operators::Record;
 
-use super::start::Range;
+use super::start::{Range, StartAt};
 use super::{Decode, Kafka, KafkaRecord, PARTITION_BITS, number};
 use crate::error::SourceError;
 use crate::kafka::{Connection, Topic, explain, is_passing};
@@ -104,7 +104,18 @@ impl<D: Record> KafkaReader<D> {
                 (topic.name.clone(), (partition.id & ((1 << PARTITION_BITS) - 1)) as i32)
             })
             .collect();
-        let ranges = source.start.ranges(&inquirer, &at)?;
+        let start = match opening.positions.is_empty() {
+            true => source.start.clone(),
+            // Where an earlier run has come to; partitions that are new begin at their beginning.
+            false => {
+                let known = assigned.iter().zip(&at).filter_map(|(partition, place)| {
+                    let next = opening.positions.get(&partition.id)?;
+                    Some((place.clone(), *next as i64))
+                });
+                StartAt::Offsets(known.collect())
+            }
+        };
+        let ranges = start.ranges(&inquirer, &at)?;
         let places = assigned.iter().zip(at).zip(ranges);
         let places = places.map(|((partition, (_, within)), Range { from, end })| Place {
             topic: (partition.id >> PARTITION_BITS) as usize,

@@ -1,0 +1,74 @@
+//! Generations: each start of a job is one, claimed before anything else is done.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::store::Store;
+use crate::error::RecoveryError;
+
+/// Who runs.
+#[derive(Debug, Serialize, Deserialize)]
+struct Claim {
+    generation: u64,
+    job: String,
+    workers: usize,
+    process: u32,
+}
+
+/// Where the plan logs of the generations before end: the length in bytes of each.
+pub(super) type Cut = BTreeMap<String, u64>;
+
+/// Claims the next generation.
+pub(super) fn claim(store: &Store, job: &str, workers: usize) -> Result<u64, RecoveryError> {
+    let mut generation = generations(store, "claim")?.last().map_or(1, |last| last + 1);
+    loop {
+        let claim = Claim { generation, job: job.to_owned(), workers, process: std::process::id() };
+        let name = format!("gen/{generation:010}.claim");
+        if store.create(&name, &json(&claim))? {
+            return Ok(generation);
+        }
+        generation += 1;
+    }
+}
+
+/// Says for good where the plan logs of earlier generations end: what is appended to them later is
+/// never read.
+pub(super) fn cut(store: &Store, generation: u64, cut: &Cut) -> Result<(), RecoveryError> {
+    let name = format!("gen/{generation:010}.cut");
+    match store.create(&name, &json(cut))? {
+        true => Ok(()),
+        false => Err(store.damaged(&name, "it is there before its generation has begun")),
+    }
+}
+
+/// Where the logs end that some generation has cut off.
+pub(super) fn all_cuts(store: &Store) -> Result<Cut, RecoveryError> {
+    let mut all = Cut::new();
+    for generation in generations(store, "cut")? {
+        let name = format!("gen/{generation:010}.cut");
+        let cut: Cut = serde_json::from_slice(&store.read(&name)?)
+            .map_err(|error| store.damaged(&name, error.to_string()))?;
+        // The first word counts.
+        for (log, length) in cut {
+            all.entry(log).or_insert(length);
+        }
+    }
+    Ok(all)
+}
+
+fn generations(store: &Store, kind: &str) -> Result<Vec<u64>, RecoveryError> {
+    let names = store.list("gen")?;
+    let numbers = names.iter().filter_map(|name| {
+        let (number, suffix) = name.split_once('.')?;
+        number.parse().ok().filter(|_| suffix == kind)
+    });
+    let mut numbers: Vec<u64> = numbers.collect();
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// What is small and read by people, too.
+pub(super) fn json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec_pretty(value).expect("plain data has a JSON form")
+}

@@ -1,0 +1,137 @@
+//! What makes up a checkpoint.
+
+use serde::{Deserialize, Serialize};
+use tidegate_operators::Tick;
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::generation::json;
+use super::store::Store;
+use crate::batch::BatchId;
+use crate::error::RecoveryError;
+
+/// A checkpoint: the state of a job through one batch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The version of the format: 1.
+    pub version: u32,
+    /// The batch through which the state goes.
+    pub tick: Tick,
+    /// The generation that made it.
+    pub generation: u64,
+    /// The checkpoint before it.
+    pub previous: Option<BatchId>,
+    /// How far each source has been read, by its number in the program.
+    pub sources: Vec<Vec<Position>>,
+    /// The operators with a state.
+    pub operators: Vec<OperatorState>,
+}
+
+/// How far a partition has been read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// The partition's number.
+    pub partition: u32,
+    /// Its name.
+    pub name: String,
+    /// The offset of the record to be read next.
+    pub next: u64,
+}
+
+/// The state of an operator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperatorState {
+    /// Its name.
+    pub uid: String,
+    /// The type of the rows that are saved.
+    pub schema: String,
+    /// The files, oldest first.
+    pub files: Vec<StateFile>,
+}
+
+/// A file of saved state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateFile {
+    /// Where it lies, from the checkpoints' directory.
+    pub path: String,
+    /// The last batch that it tells of.
+    pub through: BatchId,
+    /// The number of rows.
+    pub rows: u64,
+    /// Its length.
+    pub bytes: u64,
+    /// Its XXH3 hash of 128 bits, in hexadecimal digits.
+    pub xxh3: String,
+}
+
+impl StateFile {
+    pub(super) fn of(path: String, through: BatchId, rows: u64, content: &[u8]) -> Self {
+        let (bytes, xxh3) = (content.len() as u64, format!("{:032x}", xxh3_128(content)));
+        StateFile { path, through, rows, bytes, xxh3 }
+    }
+
+    /// The content, if it is what was written.
+    pub(super) fn read(&self, store: &Store) -> Result<Vec<u8>, RecoveryError> {
+        let content = store.read(&self.path)?;
+        if content.len() as u64 != self.bytes {
+            let what = format!("it has {} bytes, where {} were written", content.len(), self.bytes);
+            return Err(store.damaged(&self.path, what));
+        }
+        if format!("{:032x}", xxh3_128(&content)) != self.xxh3 {
+            return Err(store.damaged(&self.path, "its hash is not that of what was written"));
+        }
+        Ok(content)
+    }
+}
+
+impl Manifest {
+    fn name(batch: BatchId) -> String {
+        format!("ckpt/{batch:020}.manifest")
+    }
+
+    /// Publishes it: from now on a restart begins with it.
+    pub(super) fn publish(&self, store: &Store) -> Result<(), RecoveryError> {
+        let name = Manifest::name(self.tick.id);
+        let body = json(self);
+        // The hash of what follows comes first.
+        let mut text = format!("{:032x}\n", xxh3_128(&body)).into_bytes();
+        text.extend_from_slice(&body);
+        match store.create(&name, &text)? {
+            true => Ok(()),
+            false => Err(store.damaged(&name, "another job has written it")),
+        }
+    }
+
+    /// The checkpoints that there are, the newest first.
+    pub(super) fn list(store: &Store) -> Result<Vec<BatchId>, RecoveryError> {
+        let names = store.list("ckpt")?;
+        let batches = names.iter().filter_map(|name| name.strip_suffix(".manifest")?.parse().ok());
+        let mut batches: Vec<BatchId> = batches.collect();
+        batches.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(batches)
+    }
+
+    /// Reads the manifest of a checkpoint.
+    pub(super) fn read(store: &Store, batch: BatchId) -> Result<Self, RecoveryError> {
+        let name = Manifest::name(batch);
+        let text = store.read(&name)?;
+        let body = text.get(33..).unwrap_or_default();
+        if text.get(..33) != Some(format!("{:032x}\n", xxh3_128(body)).as_bytes()) {
+            return Err(store.damaged(&name, "its hash is not that of what was written"));
+        }
+        let manifest: Manifest = serde_json::from_slice(body)
+            .map_err(|error| store.damaged(&name, error.to_string()))?;
+        match manifest.version {
+            1 => Ok(manifest),
+            other => Err(store.damaged(&name, format!("it has the unknown version {other}"))),
+        }
+    }
+
+    /// The files that it names.
+    pub(super) fn files(&self) -> impl Iterator<Item = &StateFile> {
+        self.operators.iter().flat_map(|operator| &operator.files)
+    }
+
+    pub(super) fn remove(store: &Store, batch: BatchId) -> Result<(), RecoveryError> {
+        store.remove(&Manifest::name(batch))
+    }
+}

@@ -1,0 +1,74 @@
+//! Checkpoints: what makes a job go on where it was, whatever ended it.
+//!
+//! ```text
+//! gen/<g>.claim      who runs: one generation after the other, each claimed once
+//! gen/<g>.cut        where the plan logs of the generations before it end
+//! plan/<g>-<n>.log   which offsets each batch covers, written before any sink commits it
+//! state/<uid>/...    what changed in an operator's state between two checkpoints
+//! ckpt/<C>.manifest  which of these files make up the state through batch C
+//! ```
+//!
+//! Three rules hold it together. A sink commits a batch only once its plan row is durable. A
+//! manifest is published only once the state, the plan and every sink's commit through its batch
+//! are. And a sink that is taken up again drops what it has committed before. So what was planned
+//! is run again as planned, and seen once.
+
+mod frames;
+mod generation;
+mod manifest;
+mod plan_log;
+mod publisher;
+mod recovered;
+mod saver;
+mod state_file;
+mod store;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use manifest::{Manifest, OperatorState, Position, StateFile};
+
+pub(crate) use publisher::Publisher;
+pub(crate) use recovered::{Past, Recovery};
+pub(crate) use saver::{Saved, Saver, build as save};
+
+/// Where a job's checkpoints lie, and how often they are made.
+///
+/// ```
+/// use std::time::Duration;
+/// use tidegate::{Config, recovery::Checkpoints};
+///
+/// let checkpoints = Checkpoints::at("state/clicks").every(Duration::from_secs(5));
+/// let config = Config::new("clicks").checkpoints(checkpoints);
+/// assert!(config.check().is_ok());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Checkpoints {
+    /// The directory; it is created if need be. One job at a time may use it.
+    pub directory: PathBuf,
+    /// How long after one checkpoint the next is begun. What a restart has to run again is what
+    /// came since the last one.
+    pub every: Duration,
+    /// How many checkpoints are kept: an older one is taken if a newer one is damaged.
+    pub keep: usize,
+}
+
+impl Checkpoints {
+    /// Checkpoints in a directory, every ten seconds, of which three are kept.
+    pub fn at(directory: impl Into<PathBuf>) -> Self {
+        Checkpoints { directory: directory.into(), every: Duration::from_secs(10), keep: 3 }
+    }
+
+    /// Sets how long after one checkpoint the next is begun; zero means every batch.
+    pub fn every(mut self, time: Duration) -> Self {
+        self.every = time;
+        self
+    }
+
+    /// Sets how many checkpoints are kept.
+    pub fn keep(mut self, checkpoints: usize) -> Self {
+        self.keep = checkpoints;
+        self
+    }
+}

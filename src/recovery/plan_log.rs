@@ -1,0 +1,122 @@
+//! The plan on disk.
+
+use std::io;
+use std::sync::Mutex;
+
+use tidegate_operators::codec::{Codec, SerdeCodec};
+
+use super::frames;
+use super::generation::{self, Cut};
+use super::store::{Log, Store};
+use crate::batch::BatchId;
+use crate::engine::control::lock;
+use crate::error::RecoveryError;
+use crate::plan::{PlanLog, PlanRow};
+
+/// Writes the plan rows of one generation, each durable before the next.
+pub(crate) struct DurablePlan {
+    store: Store,
+    generation: u64,
+    open: Mutex<Open>,
+}
+
+struct Open {
+    log: Option<Log>,
+    segment: u64,
+    bytes: usize,
+}
+
+/// A log of this many bytes is closed, and another begun, so that old ones can go.
+const SEGMENT_BYTES: usize = 4 << 20;
+
+impl DurablePlan {
+    pub(super) fn new(store: Store, generation: u64) -> Self {
+        let open = Mutex::new(Open { log: None, segment: 0, bytes: 0 });
+        DurablePlan { store, generation, open }
+    }
+}
+
+impl PlanLog for DurablePlan {
+    fn append(&self, row: &PlanRow) -> io::Result<()> {
+        let mut payload = Vec::new();
+        SerdeCodec.encode(std::slice::from_ref(row), &mut payload);
+        let mut frame = Vec::with_capacity(payload.len() + 8);
+        frames::push(&mut frame, &payload);
+
+        let mut open = lock(&self.open);
+        if open.bytes >= SEGMENT_BYTES {
+            (open.log, open.bytes) = (None, 0);
+            open.segment += 1;
+        }
+        let log = match &mut open.log {
+            Some(log) => log,
+            None => {
+                let name = name(self.generation, open.segment);
+                open.log.insert(self.store.begin_log(&name).map_err(io::Error::other)?)
+            }
+        };
+        log.append(&frame)?;
+        open.bytes += frame.len();
+        Ok(())
+    }
+}
+
+fn name(generation: u64, segment: u64) -> String {
+    format!("plan/{generation:010}-{segment:06}.log")
+}
+
+/// What earlier generations have planned, oldest first; and the cut that ends their logs for good.
+pub(super) fn read(store: &Store) -> Result<(Vec<PlanRow>, Cut), RecoveryError> {
+    let cuts = generation::all_cuts(store)?;
+    let (mut rows, mut cut) = (Vec::<PlanRow>::new(), Cut::new());
+    for file in store.list("plan")? {
+        let name = format!("plan/{file}");
+        let mut bytes = store.read(&name)?;
+        let known = cuts.get(&name);
+        if let Some(length) = known {
+            bytes.truncate(usize::try_from(*length).unwrap_or(usize::MAX));
+        }
+        let (frames, length) = frames::whole(&bytes);
+        if let Some(known) = known
+            && *known != length as u64
+        {
+            let what = format!("{length} bytes of it are whole, where there were {known}");
+            return Err(store.damaged(&name, what));
+        }
+        for frame in frames {
+            let decoded: Vec<PlanRow> = SerdeCodec
+                .decode(frame)
+                .map_err(|error| store.damaged(&name, error.to_string()))?;
+            for row in decoded {
+                let (last, next) = (rows.last().map_or(0, |row| row.tick.id), row.tick.id);
+                if next <= last {
+                    let what = format!("batch {next} is planned behind batch {last}");
+                    return Err(store.damaged(&name, what));
+                }
+                rows.push(row);
+            }
+        }
+        cut.insert(name, length as u64);
+    }
+    Ok((rows, cut))
+}
+
+/// The logs whose last row is that of a batch before `oldest`: all but the newest one that are so.
+pub(super) fn ended_before(store: &Store, oldest: BatchId) -> Result<Vec<String>, RecoveryError> {
+    let mut ended = Vec::new();
+    let logs = store.list("plan")?;
+    // The newest is being written.
+    for file in logs.iter().take(logs.len().saturating_sub(1)) {
+        let name = format!("plan/{file}");
+        let bytes = store.read(&name)?;
+        let last = frames::whole(&bytes).0.last().and_then(|frame| {
+            let rows: Vec<PlanRow> = SerdeCodec.decode(frame).ok()?;
+            rows.last().map(|row| row.tick.id)
+        });
+        if last.is_some_and(|last| last >= oldest) {
+            break;
+        }
+        ended.push(name);
+    }
+    Ok(ended)
+}

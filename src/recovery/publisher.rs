@@ -1,0 +1,204 @@
+//! Worker 0's part: it publishes a checkpoint once everything through its batch is durable.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
+
+use super::manifest::{Manifest, OperatorState, Position, StateFile};
+use super::recovered::Recovery;
+use super::saver::Saved;
+use super::store::Store;
+use super::{plan_log, recovered};
+use crate::batch::{BatchId, Tick};
+use crate::engine::control::Control;
+use crate::error::{RecoveryError, RunError};
+use crate::plan::PlanRow;
+
+/// Puts checkpoints together.
+pub(crate) struct Publisher {
+    generation: u64,
+    previous: Option<BatchId>,
+    /// How far each partition of each source is read by the newest plan row.
+    sources: Vec<BTreeMap<u32, (String, u64)>>,
+    /// Checkpoints that are begun, and how far sources are read at each.
+    marked: BTreeSet<BatchId>,
+    begun: BTreeMap<BatchId, (Tick, Vec<Vec<Position>>)>,
+    /// What has been heard, by batch: it counts when all workers are through.
+    heard: BTreeMap<BatchId, Vec<Saved>>,
+    /// The operators' names and the types of their rows.
+    operators: BTreeMap<u32, (String, String)>,
+    /// The files of earlier generations, and of this one by worker.
+    inherited: BTreeMap<String, Vec<StateFile>>,
+    files: BTreeMap<(u32, u32), Vec<StateFile>>,
+    desk: Desk,
+}
+
+/// The thread that writes manifests and removes what no checkpoint needs.
+struct Desk {
+    queue: Option<Sender<Manifest>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Publisher {
+    pub(crate) fn start(
+        recovery: &Recovery,
+        sources: usize,
+        control: Arc<Control>,
+    ) -> Result<Self, RunError> {
+        let (queue, manifests) = channel::<Manifest>();
+        let (store, keep) = (recovery.store.clone(), recovery.keep);
+        let thread = std::thread::Builder::new()
+            .name("checkpoints".into())
+            .spawn(move || {
+                for manifest in manifests {
+                    let published = manifest
+                        .publish(&store)
+                        .and_then(|()| tidy(&store, keep, manifest.tick.id));
+                    if let Err(error) = published {
+                        return control.fail(error.into());
+                    }
+                    log::debug!("checkpoint {}", manifest.tick.id);
+                }
+            })
+            .map_err(|source| RunError::System {
+                what: "start the thread of checkpoints".into(),
+                source,
+            })?;
+        let past = recovery.past.manifest.as_ref();
+        let mut positions: Vec<BTreeMap<u32, (String, u64)>> = vec![BTreeMap::new(); sources];
+        for (known, partitions) in positions.iter_mut().zip(recovery.past.positions()) {
+            *known = partitions.into_iter().map(|p| (p.partition, (p.name, p.next))).collect();
+        }
+        let inherited = past.into_iter().flat_map(|past| &past.operators);
+        Ok(Publisher {
+            generation: recovery.generation,
+            previous: past.map(|past| past.tick.id),
+            sources: positions,
+            marked: BTreeSet::new(),
+            begun: BTreeMap::new(),
+            heard: BTreeMap::new(),
+            operators: BTreeMap::new(),
+            inherited: inherited.map(|state| (state.uid.clone(), state.files.clone())).collect(),
+            files: BTreeMap::new(),
+            desk: Desk { queue: Some(queue), thread: Some(thread) },
+        })
+    }
+
+    /// An operator will save its state.
+    pub(crate) fn expect(&mut self, operator: u32, uid: &str, schema: &str) {
+        self.operators.insert(operator, (uid.to_owned(), schema.to_owned()));
+    }
+
+    /// A batch is a checkpoint.
+    pub(crate) fn mark(&mut self, batch: BatchId) {
+        self.marked.insert(batch);
+    }
+
+    /// The plan of a batch is known; they come in order.
+    pub(crate) fn planned(&mut self, row: &PlanRow) {
+        for cut in &row.sources {
+            let Some(known) = self.sources.get_mut(cut.source as usize) else { continue };
+            for partition in &cut.partitions {
+                known.insert(partition.partition, (partition.name.clone(), partition.to));
+            }
+        }
+        if self.marked.remove(&row.tick.id) {
+            let positions = |known: &BTreeMap<u32, (String, u64)>| {
+                let position = |(partition, (name, next)): (&u32, &(String, u64))| Position {
+                    partition: *partition,
+                    name: name.clone(),
+                    next: *next,
+                };
+                known.iter().map(position).collect()
+            };
+            let sources = self.sources.iter().map(positions).collect();
+            self.begun.insert(row.tick.id, (row.tick, sources));
+        }
+    }
+
+    /// A worker has saved an operator's state through a batch.
+    pub(crate) fn saved(&mut self, batch: BatchId, saved: Saved) {
+        self.heard.entry(batch).or_default().push(saved);
+    }
+
+    /// Every batch before these frontiers is saved, and done: publishes what may be published.
+    pub(crate) fn advance(&mut self, saved: Option<BatchId>, done: Option<BatchId>) {
+        let is_past =
+            |batch: BatchId, frontier: Option<BatchId>| frontier.is_none_or(|f| batch < f);
+        while let Some(first) = self.begun.first_entry() {
+            let batch = *first.key();
+            if !is_past(batch, saved) || !is_past(batch, done) {
+                break;
+            }
+            let (tick, sources) = first.remove();
+            let later = self.heard.split_off(&(batch + 1));
+            for saved in std::mem::replace(&mut self.heard, later).into_values().flatten() {
+                self.files.insert((saved.operator, saved.worker), saved.files);
+            }
+            let operators = self.operators.iter().map(|(operator, (uid, schema))| {
+                let mut files = self.inherited.get(uid).cloned().unwrap_or_default();
+                let own = self.files.range((*operator, 0)..=(*operator, u32::MAX));
+                files.extend(own.flat_map(|(_, files)| files).cloned());
+                OperatorState { uid: uid.clone(), schema: schema.clone(), files }
+            });
+            let manifest = Manifest {
+                version: 1,
+                tick,
+                generation: self.generation,
+                previous: self.previous.replace(batch),
+                sources,
+                operators: operators.collect(),
+            };
+            if let Some(queue) = &self.desk.queue {
+                // The thread is gone only if the run has failed.
+                let _ = queue.send(manifest);
+            }
+        }
+    }
+}
+
+/// Waits until the last checkpoint is published.
+impl Drop for Desk {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(thread) = self.thread.take()
+            && !std::thread::panicking()
+        {
+            // Its panic, if any, has been printed.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Removes checkpoints beyond the number kept, state files that none of them names, and plan logs
+/// that end before the oldest.
+fn tidy(store: &Store, keep: usize, newest: BatchId) -> Result<(), RecoveryError> {
+    let all = Manifest::list(store)?;
+    let (kept, old) = all.split_at(keep.max(1).min(all.len()));
+    for batch in old {
+        Manifest::remove(store, *batch)?;
+    }
+    let mut named: BTreeSet<String> = BTreeSet::new();
+    for batch in kept {
+        // What can't be read protects nothing; a restart will say so.
+        if let Ok(manifest) = Manifest::read(store, *batch) {
+            named.extend(manifest.files().map(|file| file.path.clone()));
+        }
+    }
+    for directory in store.list("state")? {
+        for file in store.list(&format!("state/{directory}"))? {
+            let path = format!("state/{directory}/{file}");
+            // Files behind the newest checkpoint belong to the next one.
+            let through = file.split('-').next().and_then(|batch| batch.parse::<BatchId>().ok());
+            if !named.contains(&path) && through.is_some_and(|through| through <= newest) {
+                store.remove(&path)?;
+            }
+        }
+    }
+    let oldest = kept.last().copied().unwrap_or(0);
+    for name in plan_log::ended_before(store, oldest)? {
+        store.remove(&name)?;
+    }
+    recovered::tidy_generations(store)
+}

@@ -1,0 +1,214 @@
+//! What a start finds: where an earlier run stood, and what it had planned.
+
+use std::any::type_name;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tidegate_operators::batched::{Folding, Route};
+use tidegate_operators::ship::KEY_GROUPS;
+use tidegate_operators::{Peers, Record, Tick};
+
+use super::manifest::{Manifest, Position};
+use super::plan_log::{self, DurablePlan};
+use super::store::Store;
+use super::{Checkpoints, generation, state_file};
+use crate::error::RecoveryError;
+use crate::plan::PlanRow;
+
+/// A job that is saved, from its start on.
+pub(crate) struct Recovery {
+    pub(crate) store: Store,
+    pub(crate) generation: u64,
+    pub(crate) keep: usize,
+    pub(crate) plan_log: Arc<DurablePlan>,
+    pub(crate) past: Past,
+}
+
+/// Where an earlier run stood.
+#[derive(Default)]
+pub(crate) struct Past {
+    /// The checkpoint to begin with, if there is one.
+    pub(crate) manifest: Option<Manifest>,
+    /// What was planned after it.
+    pub(crate) replay: Vec<PlanRow>,
+}
+
+impl Past {
+    /// The last batch that was planned.
+    pub(crate) fn last(&self) -> Option<Tick> {
+        let saved = self.manifest.as_ref().map(|manifest| manifest.tick);
+        self.replay.last().map(|row| row.tick).or(saved)
+    }
+
+    /// The last batch that is in the state.
+    pub(crate) fn as_of(&self) -> Option<Tick> {
+        self.manifest.as_ref().map(|manifest| manifest.tick)
+    }
+
+    /// Where each source goes on, by its number: at the checkpoint, and where a partition has come
+    /// later, at its first planned record.
+    pub(crate) fn positions(&self) -> Vec<Vec<Position>> {
+        let mut sources: Vec<BTreeMap<u32, Position>> = Vec::new();
+        let mut note = |source: usize, position: Position| {
+            if sources.len() <= source {
+                sources.resize_with(source + 1, BTreeMap::new);
+            }
+            sources[source].entry(position.partition).or_insert(position);
+        };
+        for (number, positions) in self.manifest.iter().flat_map(|m| m.sources.iter().enumerate()) {
+            positions.iter().for_each(|position| note(number, position.clone()));
+        }
+        for cut in self.replay.iter().flat_map(|row| &row.sources) {
+            for partition in &cut.partitions {
+                let (number, name) = (partition.partition, partition.name.clone());
+                let position = Position { partition: number, name, next: partition.from };
+                note(cut.source as usize, position);
+            }
+        }
+        sources.into_iter().map(|positions| positions.into_values().collect()).collect()
+    }
+}
+
+impl Recovery {
+    /// Opens the directory, claims a generation, and finds out where the last one stood.
+    pub(crate) fn open(
+        checkpoints: &Checkpoints,
+        job: &str,
+        workers: usize,
+    ) -> Result<Self, RecoveryError> {
+        let store = Store::open(&checkpoints.directory)?;
+        let generation = generation::claim(&store, job, workers)?;
+        let (rows, cut) = plan_log::read(&store)?;
+        generation::cut(&store, generation, &cut)?;
+        let past = past(&store, rows)?;
+        if let Some(last) = past.last() {
+            let saved = past.as_of().map_or(0, |tick| tick.id);
+            log::info!(
+                "generation {generation}: the state is that of batch {saved}, and {} batches are \
+                 run again, through batch {}",
+                past.replay.len(),
+                last.id
+            );
+        }
+        Ok(Recovery {
+            plan_log: Arc::new(DurablePlan::new(store.clone(), generation)),
+            store,
+            generation,
+            keep: checkpoints.keep,
+            past,
+        })
+    }
+
+    /// That the program has every operator whose state was saved.
+    pub(crate) fn check_operators(&self, operators: &[String]) -> Result<(), RecoveryError> {
+        let saved = self.past.manifest.iter().flat_map(|manifest| &manifest.operators);
+        for state in saved {
+            if !state.files.is_empty() && !operators.contains(&state.uid) {
+                return Err(RecoveryError::OperatorGone { uid: state.uid.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    /// The rows of an operator's state that belong to a worker, oldest first; `None` if the
+    /// operator was not there at the checkpoint.
+    pub(crate) fn rows_of<S: Record>(
+        &self,
+        uid: &str,
+        peers: &Peers,
+        route: fn(&S) -> Route,
+        fold: fn(Vec<S>, Folding) -> Vec<S>,
+    ) -> Result<Option<(Tick, Vec<S>)>, RecoveryError> {
+        let Some(manifest) = &self.past.manifest else { return Ok(None) };
+        let Some(state) = manifest.operators.iter().find(|state| state.uid == uid) else {
+            return Ok(None);
+        };
+        if state.schema != type_name::<S>() && !state.files.is_empty() {
+            return Err(RecoveryError::SchemaChanged {
+                uid: uid.to_owned(),
+                saved: state.schema.clone(),
+                now: type_name::<S>(),
+            });
+        }
+        let is_own = |group: &u64| peers.owner_of_group(*group) == peers.index();
+        let first = (0..KEY_GROUPS).find(is_own);
+        let last = (0..KEY_GROUPS).rev().find(is_own);
+        let (Some(first), Some(last)) = (first, last) else {
+            return Ok(Some((manifest.tick, Vec::new())));
+        };
+        let is_wanted = |row: &S| match route(row) {
+            Route::Key(hash) => peers.owner_of_hash(hash) == peers.index(),
+            Route::Everywhere => true,
+        };
+        let mut rows = Vec::new();
+        for file in &state.files {
+            let content = file.read(&self.store)?;
+            state_file::decode(&content, &(first..=last), |more: Vec<S>| {
+                rows.extend(more.into_iter().filter(is_wanted));
+            })
+            .map_err(|what| self.store.damaged(&file.path, what))?;
+        }
+        let rows = fold(rows, Folding { through: manifest.tick.id, is_whole: true });
+        Ok(Some((manifest.tick, rows)))
+    }
+}
+
+/// The newest checkpoint that is whole, and the plan behind it.
+fn past(store: &Store, mut rows: Vec<PlanRow>) -> Result<Past, RecoveryError> {
+    let mut damaged: Option<RecoveryError> = None;
+    let mut found = None;
+    for batch in Manifest::list(store)? {
+        let whole = Manifest::read(store, batch).and_then(|manifest| {
+            manifest.files().try_for_each(|file| file.read(store).map(drop))?;
+            Ok(manifest)
+        });
+        match whole {
+            Ok(manifest) => {
+                found = Some(manifest);
+                break;
+            }
+            Err(error) => {
+                log::warn!("checkpoint {batch} is passed over: {error}");
+                damaged = damaged.or(Some(error));
+            }
+        }
+    }
+    let through = found.as_ref().map_or(0, |manifest| manifest.tick.id);
+    rows.retain(|row| row.tick.id > through);
+    // The plan must reach back to the checkpoint without a gap.
+    let mut before = through;
+    for row in &rows {
+        if row.tick.previous != before {
+            let gap = RecoveryError::PlanGap { from: before, to: row.tick.id };
+            return Err(match damaged {
+                Some(error) => error,
+                None => gap,
+            });
+        }
+        before = row.tick.id;
+    }
+    Ok(Past { manifest: found, replay: rows })
+}
+
+/// Claims and cuts of generations that left no plan log have nothing to say any more; the newest
+/// two stay, for whoever wants to know.
+pub(super) fn tidy_generations(store: &Store) -> Result<(), RecoveryError> {
+    let logs = store.list("plan")?;
+    let names = store.list("gen")?;
+    let newest: Vec<&str> = {
+        let mut numbers: Vec<&str> =
+            names.iter().filter_map(|name| name.split('.').next()).collect();
+        numbers.dedup();
+        numbers.into_iter().rev().take(2).collect()
+    };
+    for name in &names {
+        let number = name.split('.').next().unwrap_or_default();
+        let has_logs = logs.iter().any(|log| log.starts_with(number));
+        // A cut tells of the logs of all generations before it.
+        let tells = name.ends_with(".cut") && logs.iter().any(|log| log.as_str() < number);
+        if !newest.contains(&number) && !has_logs && !tells {
+            store.remove(&format!("gen/{name}"))?;
+        }
+    }
+    Ok(())
+}
