@@ -85,7 +85,7 @@ fn a_directory_belongs_to_one_job_at_a_time() {
     let place = tempfile::tempdir().expect("a directory");
     fs::write(place.path().join("lines"), "tide gate\n").expect("written");
     let job = "run wordcount --source generate:?records=100000000&rate=100 --interval 20ms \
-               --sink null: --checkpoint state";
+               --sink null --checkpoint state";
     let mut first = tidegate(job).within(place.path()).start();
     let lock = place.path().join("state/plan");
     first.wait_until("has planned a batch", |_| {
