@@ -177,8 +177,8 @@ impl<V, W, X> JoinSpec<V, W, X> {
 
     /// For how long a left and a right row can meet others, each after its own time.
     pub(super) fn reaches_us(&self) -> [Option<i64>; 2] {
-        let ends = |watermark: bool| watermark || self.bounds.is_same_time();
         let (left, right) = self.marked;
+        let ends = |watermark| watermark || (self.bounds.is_same_time() && (left || right));
         [
             self.bounds.left_reach_us().filter(|_| ends(right)),
             self.bounds.right_reach_us().filter(|_| ends(left)),
