@@ -118,7 +118,8 @@ impl<'s, K: Record, X: Record> EventJoined<'s, K, X> {
     /// such times lie behind the watermark, since a row may have waited. The watermark of the stream
     /// is therefore that of the join less the longer of the two waits, as Spark has it; where rows
     /// meet in a window or at the same time it is that of the join. No row is late in the batch in
-    /// which it is given.
+    /// which it is given. Pairs without an end to their bounds have no watermark at the time of one
+    /// side; at the [later](crate::PairTime::Later) of both they have.
     ///
     /// ```
     /// # use tidegate::doc::batches;

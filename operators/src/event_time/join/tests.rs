@@ -312,3 +312,21 @@ fn a_side_without_a_watermark_is_never_late_and_the_other_one_waits_for_it() {
     assert_eq!(close(vec![('a', Side::Right((7_000, 2)))], 90), (vec![pair], 1));
     assert_eq!(close(vec![('a', Side::Left((9_000, 3)))], 90), (vec![Emitted::Late(1)], 1));
 }
+
+#[test]
+fn the_watermark_of_one_side_ends_both_where_the_time_is_part_of_the_key() {
+    let spec = JoinSpec::new(Bounds::SAME_TIME, Shape::inner()).marked(true, false);
+    let mut local = Local::new(EventJoin::<char, i64, i64, _>::new(spec));
+    let mut close = |row: Side<(i64, i64), (i64, i64)>, watermark| {
+        let rows = Paced::Rows(Chunks::loose(vec![('a', row)]));
+        let given = local.close(vec![rows, Paced::Watermark(Watermark::at(watermark))]);
+        (given.into_iter().flat_map(Chunks::into_rows).collect::<Vec<_>>(), local.size().keys)
+    };
+    let (left, right) = (Side::Left((5_000, 1)), Side::Right((5_000, 2)));
+    assert_eq!(close(left, 4), (vec![], 1));
+    assert_eq!(close(right, 4), (vec![Emitted::Settled(('a', (5_000, (1, 2))))], 2));
+    // It is not late, but it can meet nothing any more.
+    assert_eq!(close(right, 5), (vec![Emitted::Settled(('a', (5_000, (1, 2))))], 0));
+    assert_eq!(close(right, 5), (vec![], 0));
+    assert_eq!(close(left, 5), (vec![Emitted::Late(1)], 0));
+}
