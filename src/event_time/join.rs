@@ -24,7 +24,7 @@ use crate::error::BuildError;
 ///
 /// ```
 /// # use tidegate::doc::batches;
-/// // Which views were clicked at within five milliseconds, and which were not?
+/// // Which views were clicked at in less than four milliseconds, and which were not?
 /// let input = vec![vec!["view 10", "view 12"], vec!["click 14"], vec!["view 30", "click 30"], vec![]];
 /// let views = batches(input, |lines| {
 ///     let of = |what: &'static str| {
@@ -34,7 +34,7 @@ use crate::error::BuildError;
 ///         });
 ///         rows.with_watermark(|at| *at, 0).key_by(|_| 'a')
 ///     };
-///     let clicked = of("view").pair_with(of("click")).within(0..5).left_outer_join();
+///     let clicked = of("view").pair_with(of("click")).within(0..4).left_outer_join();
 ///     clicked.finals().map(|(_, (view, click))| (view, click))
 /// });
 /// // In the last batch the watermark is 30: nothing will come for the view at 10.
@@ -130,9 +130,9 @@ impl<'s, K: Record, V: Record, W: Record> EventPairs<'s, K, V, W> {
     /// # use tidegate::doc::batches;
     /// use tidegate::TimeWindows;
     ///
-    /// let pairs = batches(vec![vec!["3", "14"], vec!["4"], vec!["25"], vec!["5"]], |words| {
+    /// let pairs = batches(vec![vec!["3", "14"], vec!["4"], vec!["35"], vec!["5"]], |words| {
     ///     let times = words.map(|word| word.parse().unwrap_or(0i64));
-    ///     let events = times.with_watermark(|at| *at, 0).key_by(|_| 'a');
+    ///     let events = times.with_watermark(|at| *at, 10).key_by(|_| 'a');
     ///     let (even, odd) = (events.clone().filter(|(_, at)| at % 2 == 0), events);
     ///     let pairs = even.pair_with(odd.filter(|(_, at)| at % 2 == 1));
     ///     let pairs = pairs.in_windows(TimeWindows::tumbling(10)).full_outer_join();

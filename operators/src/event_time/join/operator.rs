@@ -46,9 +46,9 @@ type Timed<D> = (i64, D);
 /// let (alone, pair) = (('a', (5_000, (1, None))), ('a', (5_000, (1, Some(7)))));
 /// assert_eq!(close(vec![view(5, 1)], 0), [Emitted::Open(alone.clone(), 1)]);
 /// assert_eq!(close(vec![click(7, 7)], 0), [Emitted::Settled(pair), Emitted::Open(alone, -1)]);
-/// assert_eq!(close(vec![view(6, 2)], 0).len(), 1);
-/// assert_eq!(close(vec![click(3, 8)], 9), [
-///     Emitted::Closed(('a', (6_000, (2, None)))),
+/// assert_eq!(close(vec![view(8, 2)], 0).len(), 1);
+/// assert_eq!(close(vec![click(3, 8)], 11), [
+///     Emitted::Closed(('a', (8_000, (2, None)))),
 ///     Emitted::Late(1),
 /// ]);
 /// ```
