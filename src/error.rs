@@ -239,6 +239,15 @@ pub enum BuildError {
         /// The operation.
         operation: &'static str,
     },
+    /// A join whose rows can wait for others for ever, where it must be known that they do not.
+    #[error(
+        "`{operation}` of a join whose rows wait for ever: give both streams a watermark, and the \
+         join an end by `within`, `at_same_time` or `in_windows`"
+    )]
+    NeverOver {
+        /// The operation.
+        operation: &'static str,
+    },
     /// Late rows are wanted, but the policy for them is another.
     #[error("`late_rows` of windows that do not give them: use `late(Late::SideOutput)`")]
     NoSideOutput,

@@ -93,14 +93,16 @@ pub use context::Context;
 pub use dstream::{DStream, OperatorOutput, Span, StateStream};
 pub use engine::{Job, Local, ManualClock, Stopper, run, start};
 pub use error::RunError;
-pub use event_time::{EventSessions, EventStream, EventTable, EventWindowed};
+pub use event_time::{
+    EventJoined, EventPairs, EventSessions, EventStream, EventTable, EventWindowed,
+};
 pub use metrics::Summary;
 pub use ordered_float::OrderedFloat;
 pub use shared::{Accumulator, Broadcast};
 pub use table::{ArrangedTable, Change, InRounds, Iterated, Joinable, Nested, Table};
 pub use tidegate_operators as operators;
 pub use tidegate_operators::event_time::{
-    EventTimeStats, Late, Reading, TimeWindow, TimeWindows, WatermarkPolicy,
+    EventTimeStats, Late, PairTime, Reading, TimeWindow, TimeWindows, WatermarkPolicy,
 };
 pub use tidegate_operators::keyed::{Departed, State, StateSpec, Update, Visit};
 pub use tidegate_operators::{

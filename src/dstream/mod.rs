@@ -12,6 +12,7 @@ mod partitions;
 mod shared;
 mod state;
 mod stateless;
+mod static_join;
 mod transform;
 mod window;
 

@@ -1,6 +1,9 @@
 //! Event time: streams whose records carry their own times, and what is computed by these.
 
 mod dedup;
+mod join;
+mod joined;
+mod results;
 mod sessions;
 mod table;
 mod watermark;
@@ -15,6 +18,8 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Operator;
 use timely::dataflow::operators::generic::operator::empty;
 
+pub use join::EventPairs;
+pub use joined::EventJoined;
 pub use sessions::EventSessions;
 pub use table::EventTable;
 pub use windowed::EventWindowed;
@@ -172,18 +177,54 @@ impl<'s, D: Record> EventStream<'s, D> {
 
     /// Chunks together with the watermarks of their batches.
     fn paced<E: Record>(&self, chunks: ChunkStream<'s, E>) -> PacedStream<'s, E> {
-        let watermarks = match &self.clock {
-            Some(clock) => clock.watermarks(),
-            None => empty(self.ctx().scope()),
-        };
-        pace(chunks, watermarks)
+        paced(self.ctx(), self.clock.as_ref(), chunks)
     }
+}
+
+/// Chunks together with the watermarks of their batches, if there are any.
+fn paced<'s, E: Record>(
+    ctx: Context<'s>,
+    clock: Option<&Clock<'s>>,
+    chunks: ChunkStream<'s, E>,
+) -> PacedStream<'s, E> {
+    let watermarks = match clock {
+        Some(clock) => clock.watermarks(),
+        None => empty(ctx.scope()),
+    };
+    pace(chunks, watermarks)
 }
 
 type PacedStream<'s, E> =
     timely::dataflow::Stream<'s, BatchId, tidegate_operators::event_time::Paced<Chunks<E>>>;
 
 impl<'s> Clock<'s> {
+    /// The watermark behind an operator whose rows lie at most so far behind it, and of which those
+    /// come out as it passes them.
+    fn behind(&self, behind_ms: i64) -> Clock<'s> {
+        if behind_ms == 0 {
+            return Clock { follows: true, ..self.clone() };
+        }
+        let readings = self.readings.clone();
+        let readings =
+            readings.unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Behind", move |_, _| {
+                move |input, output| {
+                    input.for_each(|time, readings| {
+                        let later = |ms: i64| ms.saturating_sub(behind_ms);
+                        let mut readings: Vec<Reading> = readings
+                            .drain(..)
+                            .map(|reading| Reading {
+                                previous_ms: later(reading.previous_ms),
+                                now_ms: later(reading.now_ms),
+                                ..reading
+                            })
+                            .collect();
+                        output.session_with_builder(&time).give_container(&mut readings);
+                    });
+                }
+            });
+        Clock { readings, identity: Rc::new(()), follows: true, ..*self }
+    }
+
     /// The watermarks as operators use them.
     fn watermarks(&self) -> RowStream<'s, Watermark> {
         let follows = self.follows;

@@ -26,7 +26,7 @@ pub fn trials() -> Vec<Trial> {
 const DELAY_MS: i64 = 10;
 
 /// Batches whose rows have event times as values: they advance, and some lie far behind.
-fn input(seed: u64, partitions: usize) -> Input {
+pub fn input(seed: u64, partitions: usize) -> Input {
     let mut input = Input::random(seed, 24, partitions);
     let mut rng = Rng::new(seed);
     for (number, batch) in input.batches.iter_mut().enumerate() {

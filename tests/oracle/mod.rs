@@ -9,6 +9,7 @@
 mod batch_joins;
 mod chains;
 mod check;
+mod event_joins;
 mod event_time;
 mod graphs;
 pub mod input;
@@ -32,6 +33,7 @@ pub fn trials() -> Vec<Trial> {
         chains::trials(),
         state::trials(),
         event_time::trials(),
+        event_joins::trials(),
         interop::trials(),
         joins::trials(),
         graphs::trials(),

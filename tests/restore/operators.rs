@@ -51,7 +51,7 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-type RowStream<'s> = Stream<'s, u64, Chunks<Row>>;
+pub type RowStream<'s> = Stream<'s, u64, Chunks<Row>>;
 type Differences<'s, D> = StreamVec<'s, u64, (D, u64, Diff)>;
 
 pub fn show<'s, D: Debug + Clone + 'static>(rows: Differences<'s, D>) -> StreamVec<'s, u64, Shown> {
@@ -133,6 +133,8 @@ macro_rules! restorable {
         }
     };
 }
+
+pub(super) use restorable;
 
 restorable! {
     Running {}: Accumulate<String, i64, Mean>, accumulates true,
@@ -527,7 +529,7 @@ fn replayed_mapped_states_go_on() {
 }
 
 /// Rows with event times about those of their batches, now and then far behind.
-fn timed<'s>(rows: RowStream<'s>) -> Stream<'s, u64, Chunks<(i64, Row)>> {
+pub fn timed<'s>(rows: RowStream<'s>) -> Stream<'s, u64, Chunks<(i64, Row)>> {
     rows.unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Timed", |_, _| {
         |input, output| {
             input.for_each(|time, chunks| {
@@ -543,7 +545,7 @@ fn timed<'s>(rows: RowStream<'s>) -> Stream<'s, u64, Chunks<(i64, Row)>> {
 }
 
 /// A watermark that follows the numbers of batches: what is not restored in these runs.
-fn paced<'s, D: Clone + 'static>(
+pub fn paced<'s, D: Clone + 'static>(
     rows: Stream<'s, u64, Chunks<D>>,
     source: RowStream<'s>,
 ) -> Stream<'s, u64, Paced<Chunks<D>>> {
@@ -570,7 +572,7 @@ fn paced<'s, D: Clone + 'static>(
 }
 
 /// The table of open windows.
-fn open<'s, R: Debug + Clone + 'static>(
+pub fn open<'s, R: Debug + Clone + 'static>(
     emitted: Stream<'s, u64, Chunks<Emitted<R>>>,
 ) -> StreamVec<'s, u64, Shown> {
     emitted.unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Open", |_, _| {
@@ -579,7 +581,7 @@ fn open<'s, R: Debug + Clone + 'static>(
                 let shown = std::mem::take(emitted).flat_map(|event| match event {
                     Emitted::Open(row, diff) => Some((format!("{row:?}"), diff)),
                     Emitted::Closed(row) => Some((format!("{row:?}"), -1)),
-                    Emitted::Revised(..) | Emitted::Late(_) => None,
+                    Emitted::Settled(_) | Emitted::Revised(..) | Emitted::Late(_) => None,
                 });
                 let mut shown = shown.into_rows();
                 if !shown.is_empty() {
@@ -640,7 +642,7 @@ restorable! {
     shown(self, output, ticks) open(output),
 }
 
-const LATE: [Late; 3] = [Late::Drop, Late::Correct { keep_ms: 30 }, Late::Hold { hold_ms: 30 }];
+pub const LATE: [Late; 3] = [Late::Drop, Late::Correct { keep_ms: 30 }, Late::Hold { hold_ms: 30 }];
 
 fn windows_of_event_time_go_on() {
     LATE.into_iter().zip(0..).for_each(|(late, number)| {

@@ -11,10 +11,31 @@ pub enum Emitted<R> {
     Open(R, Diff),
     /// Its window closed with it: this is the result.
     Closed(R),
+    /// It came, and is a result at once: nothing will change it.
+    Settled(R),
     /// The result of a closed window was corrected: it went, or it came.
     Revised(R, Diff),
     /// So many records came too late.
     Late(i64),
+}
+
+impl<R> Emitted<R> {
+    /// The same of another row.
+    ///
+    /// ```
+    /// use tidegate_operators::event_time::Emitted;
+    ///
+    /// assert_eq!(Emitted::Open(2, -1).map(|row| row * 10), Emitted::Open(20, -1));
+    /// ```
+    pub fn map<E>(self, logic: impl FnOnce(R) -> E) -> Emitted<E> {
+        match self {
+            Emitted::Open(row, diff) => Emitted::Open(logic(row), diff),
+            Emitted::Closed(row) => Emitted::Closed(logic(row)),
+            Emitted::Settled(row) => Emitted::Settled(logic(row)),
+            Emitted::Revised(row, diff) => Emitted::Revised(logic(row), diff),
+            Emitted::Late(records) => Emitted::Late(records),
+        }
+    }
 }
 
 /// A row of the saved state of windows.

@@ -31,7 +31,7 @@ pub enum Late {
 
 impl Late {
     /// For how long after its end a window takes records.
-    fn takes_for_ms(self) -> i64 {
+    pub(super) fn takes_for_ms(self) -> i64 {
         match self {
             Late::Drop | Late::SideOutput => 0,
             Late::Correct { keep_ms } => keep_ms,
@@ -49,21 +49,31 @@ impl Late {
     /// assert!(!Late::Correct { keep_ms: 5 }.is_late(10, Watermark::at(14)));
     /// ```
     pub fn is_late(self, end_ms: i64, watermark: Watermark) -> bool {
-        end_ms.saturating_add(self.takes_for_ms()) <= watermark.late_ms
+        self.goes_ms(end_ms) <= watermark.late_ms
+    }
+
+    /// The watermark that closes a window that ends at `end_ms`.
+    pub(super) fn closes_ms(self, end_ms: i64) -> i64 {
+        match self {
+            Late::Hold { hold_ms } => end_ms.saturating_add(hold_ms),
+            _ => end_ms,
+        }
+    }
+
+    /// The watermark at which nothing is kept any longer of a window that ends at `end_ms`.
+    pub(super) fn goes_ms(self, end_ms: i64) -> i64 {
+        end_ms.saturating_add(self.takes_for_ms())
     }
 
     /// Whether a window that ends at `end_ms` is closed when the watermark has reached
     /// `through_ms`.
     pub fn is_closed(self, end_ms: i64, through_ms: i64) -> bool {
-        match self {
-            Late::Hold { hold_ms } => end_ms.saturating_add(hold_ms) <= through_ms,
-            _ => end_ms <= through_ms,
-        }
+        self.closes_ms(end_ms) <= through_ms
     }
 
     /// Whether nothing is kept any longer of a window that ends at `end_ms`.
     pub fn is_gone(self, end_ms: i64, through_ms: i64) -> bool {
-        end_ms.saturating_add(self.takes_for_ms()) <= through_ms
+        self.goes_ms(end_ms) <= through_ms
     }
 }
 

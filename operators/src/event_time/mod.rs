@@ -10,7 +10,9 @@
 //! lies in it (its end less one microsecond); windows and watermarks are milliseconds.
 
 mod dedup;
+mod due;
 mod emitted;
+mod join;
 mod late;
 mod paced;
 mod policy;
@@ -22,6 +24,7 @@ mod window_aggregate;
 
 pub use dedup::{Dedup, Expiry};
 pub use emitted::{Emitted, SavedWindow};
+pub use join::{Bounds, EventJoin, JoinSpec, Kept, On, PairTime, SavedJoin, Shape};
 pub use late::{Late, Sift};
 pub use paced::{Paced, Watermark, pace};
 pub use policy::{CombineWatermarks, WatermarkPolicy};
@@ -41,4 +44,16 @@ pub use window_aggregate::WindowAggregate;
 /// ```
 pub fn micros(ms: i64) -> i64 {
     ms.saturating_mul(1000)
+}
+
+/// The first whole millisecond that is not before an event time in microseconds: a row is late, and
+/// over, when the watermark has reached that.
+///
+/// ```
+/// use tidegate_operators::event_time::upper_ms;
+///
+/// assert_eq!((upper_ms(5_000), upper_ms(4_999), upper_ms(-1)), (5, 5, 0));
+/// ```
+pub fn upper_ms(time_us: i64) -> i64 {
+    time_us.saturating_add(999).div_euclid(1000)
 }

@@ -1,13 +1,13 @@
 //! Aggregates by window of event time and key.
 
-use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
 use crate::batched::{Batch, BatchOperator, Output, StateSize, Tap};
 use crate::combine::Tally;
+use crate::event_time::due::Due;
 use crate::event_time::{Emitted, Late, Paced, SavedWindow, Watermark, WindowKey};
 use crate::index::{Index, Rule};
-use crate::{Aggregate, Chunks, Epoch, heap_bytes};
+use crate::{Aggregate, Chunks, Epoch};
 
 /// Adds tallies up by window and key, gives what changes, and closes the windows that the watermark
 /// passes: what is kept of them goes.
@@ -53,31 +53,6 @@ where
     /// Whether keys were restored, which are not yet in either.
     restored: bool,
     updated: u64,
-}
-
-/// Keys by the end of their window, each once.
-struct Due<K> {
-    by_end: BTreeMap<i64, Vec<K>>,
-    bytes: usize,
-}
-
-impl<K: WindowKey> Due<K> {
-    fn new() -> Self {
-        Due { by_end: BTreeMap::new(), bytes: 0 }
-    }
-
-    fn push(&mut self, key: K) {
-        self.bytes += size_of::<K>() + heap_bytes(&key);
-        self.by_end.entry(key.window().end_ms).or_default().push(key);
-    }
-
-    /// The keys of the first window, if it is due.
-    fn pop(&mut self, is_due: impl Fn(i64) -> bool) -> Option<Vec<K>> {
-        let first = self.by_end.first_entry().filter(|first| is_due(*first.key()))?;
-        let keys = first.remove();
-        self.bytes -= keys.iter().map(|key| size_of::<K>() + heap_bytes(key)).sum::<usize>();
-        Some(keys)
-    }
 }
 
 struct Partial<V, A> {
@@ -132,7 +107,8 @@ where
         if std::mem::take(&mut self.restored) {
             for (key, _) in self.index.iter() {
                 let closed = self.late.is_closed(key.window().end_ms, self.through_ms);
-                if closed { &mut self.kept } else { &mut self.open }.push(key.clone());
+                let due = if closed { &mut self.kept } else { &mut self.open };
+                due.push(key.window().end_ms, key.clone());
             }
         }
     }
@@ -173,7 +149,8 @@ where
             tap.record(|| SavedWindow::State(key.clone(), changed.state.cloned()));
             let is_closed = late.is_closed(key.window().end_ms, through_ms);
             if changed.before.is_none() {
-                if is_closed { &mut self.kept } else { &mut self.open }.push(key.clone());
+                let due = if is_closed { &mut self.kept } else { &mut self.open };
+                due.push(key.window().end_ms, key.clone());
             }
             let event = if is_closed { Emitted::Revised } else { Emitted::Open };
             if changed.before != changed.after {
@@ -190,14 +167,15 @@ where
             tap.record(|| SavedWindow::ClosedThrough(watermark.close_ms));
         }
         let through_ms = self.through_ms;
-        while let Some(keys) = self.open.pop(|end_ms| late.is_closed(end_ms, through_ms)) {
+        while let Some((end_ms, keys)) = self.open.pop(|end_ms| late.is_closed(end_ms, through_ms))
+        {
             for key in keys {
                 let result = self.index.get(&key).and_then(|state| self.index.rule().view(state));
                 emitted.extend(result.map(|result| Emitted::Closed((key.clone(), result))));
-                self.kept.push(key);
+                self.kept.push(end_ms, key);
             }
         }
-        while let Some(keys) = self.kept.pop(|end_ms| late.is_gone(end_ms, through_ms)) {
+        while let Some((_, keys)) = self.kept.pop(|end_ms| late.is_gone(end_ms, through_ms)) {
             for key in keys {
                 self.index.remove(&key);
                 tap.record(|| SavedWindow::State(key, None));
@@ -236,13 +214,15 @@ where
     }
 
     fn size(&self) -> StateSize {
-        let bytes = self.index.bytes() + self.open.bytes + self.kept.bytes;
+        let bytes = self.index.bytes() + self.open.bytes() + self.kept.bytes();
         StateSize { keys: self.index.len() as u64, bytes: bytes as u64, updated: self.updated }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::Sum;
     use crate::event_time::{TimeWindow, TimeWindows};
@@ -305,6 +285,7 @@ mod tests {
                         late_found += records;
                         continue;
                     }
+                    Emitted::Settled(row) => panic!("{row:?} lies in a window"),
                 };
                 *table.entry(row).or_default() += diff;
             }

@@ -12,6 +12,7 @@ mod reachability;
 mod running;
 mod sliding;
 mod sliding_max;
+mod stream_join;
 
 use super::Settings;
 use super::report::{BenchRow, Report};
@@ -39,6 +40,7 @@ pub fn operators(
     idle_state::run(settings, &mut report, progress)?;
     growth::run(settings, &mut report, progress)?;
     joins::run(settings, &mut report, progress)?;
+    stream_join::run(settings, &mut report, progress)?;
     reachability::run(settings, &mut report, progress)?;
     Ok(report)
 }

@@ -2,6 +2,7 @@
 
 mod dedup;
 mod event_time;
+mod joins;
 mod listeners;
 mod per_batch;
 mod rate;
@@ -28,7 +29,8 @@ pub fn find(case: &Case) -> Result<Program, String> {
             return Err(what.into());
         }
     }
-    let by_time = [event_time::find, dedup::find].into_iter().find_map(|find| find(case));
+    let by_time = [event_time::find, dedup::find, joins::find];
+    let by_time = by_time.into_iter().find_map(|find| find(case));
     if let Some(found) = by_time {
         return found;
     }
