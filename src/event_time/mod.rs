@@ -1,6 +1,7 @@
 //! Event time: streams whose records carry their own times, and what is computed by these.
 
 mod dedup;
+mod process;
 mod sessions;
 mod table;
 mod watermark;
@@ -180,7 +181,8 @@ impl<'s, D: Record> EventStream<'s, D> {
     }
 }
 
-type PacedStream<'s, E> =
+/// Chunks, and the watermarks of their batches.
+pub(crate) type PacedStream<'s, E> =
     timely::dataflow::Stream<'s, BatchId, tidegate_operators::event_time::Paced<Chunks<E>>>;
 
 impl<'s> Clock<'s> {

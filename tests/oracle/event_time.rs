@@ -26,7 +26,7 @@ pub fn trials() -> Vec<Trial> {
 const DELAY_MS: i64 = 10;
 
 /// Batches whose rows have event times as values: they advance, and some lie far behind.
-fn input(seed: u64, partitions: usize) -> Input {
+pub(super) fn input(seed: u64, partitions: usize) -> Input {
     let mut input = Input::random(seed, 24, partitions);
     let mut rng = Rng::new(seed);
     for (number, batch) in input.batches.iter_mut().enumerate() {
@@ -39,7 +39,7 @@ fn input(seed: u64, partitions: usize) -> Input {
 }
 
 /// The watermark of each batch, and of one behind the last.
-fn watermarks(batches: &[Batch]) -> Vec<i64> {
+pub(super) fn watermarks(batches: &[Batch]) -> Vec<i64> {
     let mut watermarks = vec![0];
     for batch in batches {
         let newest = batch.rows().iter().map(|row| row.1 - DELAY_MS).max().unwrap_or(0);
@@ -48,7 +48,7 @@ fn watermarks(batches: &[Batch]) -> Vec<i64> {
     watermarks
 }
 
-fn events(rows: DStream<'_, Row>) -> EventStream<'_, Row> {
+pub(super) fn events(rows: DStream<'_, Row>) -> EventStream<'_, Row> {
     rows.with_watermark(|row| row.1, DELAY_MS)
 }
 

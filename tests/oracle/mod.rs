@@ -14,6 +14,8 @@ mod graphs;
 pub mod input;
 mod interop;
 mod joins;
+pub mod process;
+mod queryable;
 mod same_bytes;
 mod skew;
 mod state;
@@ -31,6 +33,8 @@ pub fn trials() -> Vec<Trial> {
         tables::trials(),
         chains::trials(),
         state::trials(),
+        process::trials(),
+        queryable::trials(),
         event_time::trials(),
         interop::trials(),
         joins::trials(),

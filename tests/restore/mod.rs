@@ -7,11 +7,14 @@
 
 mod arranged;
 mod operators;
+mod process;
 mod run;
 mod transport;
 
 use libtest_mimic::Trial;
 
 pub fn trials() -> Vec<Trial> {
-    [operators::trials(), arranged::trials(), transport::trials()].into_iter().flatten().collect()
+    let trials =
+        [operators::trials(), process::trials(), arranged::trials(), transport::trials()];
+    trials.into_iter().flatten().collect()
 }

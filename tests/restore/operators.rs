@@ -51,7 +51,7 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-type RowStream<'s> = Stream<'s, u64, Chunks<Row>>;
+pub type RowStream<'s> = Stream<'s, u64, Chunks<Row>>;
 type Differences<'s, D> = StreamVec<'s, u64, (D, u64, Diff)>;
 
 pub fn show<'s, D: Debug + Clone + 'static>(rows: Differences<'s, D>) -> StreamVec<'s, u64, Shown> {
@@ -67,7 +67,7 @@ pub fn show<'s, D: Debug + Clone + 'static>(rows: Differences<'s, D>) -> StreamV
     })
 }
 
-fn show_chunks<'s, D: Debug + Clone + 'static>(
+pub fn show_chunks<'s, D: Debug + Clone + 'static>(
     rows: Stream<'s, u64, Chunks<D>>,
 ) -> StreamVec<'s, u64, Shown> {
     rows.unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Show", |_, _| {
@@ -527,7 +527,7 @@ fn replayed_mapped_states_go_on() {
 }
 
 /// Rows with event times about those of their batches, now and then far behind.
-fn timed<'s>(rows: RowStream<'s>) -> Stream<'s, u64, Chunks<(i64, Row)>> {
+pub fn timed<'s>(rows: RowStream<'s>) -> Stream<'s, u64, Chunks<(i64, Row)>> {
     rows.unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Timed", |_, _| {
         |input, output| {
             input.for_each(|time, chunks| {
@@ -543,7 +543,7 @@ fn timed<'s>(rows: RowStream<'s>) -> Stream<'s, u64, Chunks<(i64, Row)>> {
 }
 
 /// A watermark that follows the numbers of batches: what is not restored in these runs.
-fn paced<'s, D: Clone + 'static>(
+pub fn paced<'s, D: Clone + 'static>(
     rows: Stream<'s, u64, Chunks<D>>,
     source: RowStream<'s>,
 ) -> Stream<'s, u64, Paced<Chunks<D>>> {

@@ -17,6 +17,7 @@ mod mapped;
 mod multisets;
 #[cfg(test)]
 pub(crate) mod oracle;
+mod process;
 mod recency;
 mod replay_map_with_state;
 mod replay_state;
@@ -41,6 +42,7 @@ pub use group::GroupByKey;
 pub use map_with_state::MapWithState;
 pub use mapped::Mapped;
 pub use multisets::Multisets;
+pub use process::{KeyState, ListState, MapState, Process, ProcessByKey, Timer, Turn, ValueState};
 pub use replay_map_with_state::ReplayMapWithState;
 pub use replay_state::ReplayState;
 pub use slide::Slide;

@@ -4,6 +4,7 @@ mod dedup;
 mod event_time;
 mod listeners;
 mod per_batch;
+mod process;
 mod rate;
 mod running;
 mod state;
@@ -28,7 +29,7 @@ pub fn find(case: &Case) -> Result<Program, String> {
             return Err(what.into());
         }
     }
-    let by_time = [event_time::find, dedup::find].into_iter().find_map(|find| find(case));
+    let by_time = [event_time::find, dedup::find, process::find].into_iter().find_map(|find| find(case));
     if let Some(found) = by_time {
         return found;
     }
