@@ -4,7 +4,8 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use tidegate_operators::keyed::{
-    KeyState, MapWithState, Mapped, Process, ProcessByKey, ReplayMapWithState, State, StateSpec, Visit,
+    KeyState, MapWithState, Mapped, Process, ProcessByKey, ReplayMapWithState, State, StateSpec,
+    Visit,
 };
 use tidegate_operators::{Chunks, Record};
 use timely::container::NoopBuilder;

@@ -81,7 +81,9 @@ impl Tale {
         match action {
             1 => cells.0.update(cells.0.get().unwrap_or(&0) + id),
             2 => cells.1.push(id),
-            3 => drop(cells.2.insert(id % 3, id).is_some()),
+            3 => {
+                cells.2.insert(id % 3, id);
+            }
             -1 => {
                 cells.0.clear();
                 cells.2.remove(&(id % 3));
@@ -168,7 +170,8 @@ impl Told {
 
     fn show(&self) -> String {
         let list: Vec<i64> = self.list.iter().map(|(_, value)| *value).collect();
-        let map: Vec<(i64, i64)> = self.map.iter().map(|(key, (_, value))| (*key, *value)).collect();
+        let map: Vec<(i64, i64)> =
+            self.map.iter().map(|(key, (_, value))| (*key, *value)).collect();
         format!("{:?} {list:?} {map:?}", self.value.map(|(_, value)| value))
     }
 
@@ -219,7 +222,9 @@ fn simulate(tale: Tale, batches: Vec<Round>) -> (Emitted, BTreeMap<String, Told>
             match action {
                 1 => told.value = Some((time_ms, told.value.map_or(0, |(_, value)| value) + id)),
                 2 => told.list.push((time_ms, id)),
-                3 => drop(told.map.insert(id % 3, (time_ms, id)).is_some()),
+                3 => {
+                    told.map.insert(id % 3, (time_ms, id));
+                }
                 -1 => {
                     told.value = None;
                     told.map.remove(&(id % 3));
@@ -304,10 +309,12 @@ fn by_batch_time(input: &Input, starts: bool) {
         });
         told.collect()
     };
-    let program = move |rows: DStream<'_, Row>| {
-        rows.map_values(|action| (0, action)).process_by_key(tale)
-    };
-    check(input, tale, program, told);
+    check(
+        input,
+        tale,
+        move |rows| rows.map_values(|action| (0, action)).process_by_key(tale),
+        told,
+    );
 }
 
 fn cells_expire_and_timers_come_by_batch_time() {
@@ -334,21 +341,21 @@ fn cells_expire_and_timers_come_by_event_time() {
             });
             told.collect()
         };
-        let program = move |rows: DStream<'_, Row>| {
-            let rows = super::event_time::events(rows);
-            rows.map(move |(key, at_ms)| (key, action(at_ms))).process_by_key(tale)
-        };
-        check(&input, tale, program, told);
+        check(
+            &input,
+            tale,
+            move |rows| {
+                let rows = super::event_time::events(rows);
+                rows.map(move |(key, at_ms)| (key, action(at_ms))).process_by_key(tale)
+            },
+            told,
+        );
     }
 }
 
 fn nothing_is_due_where_a_window_does_not_slide() {
     let tale = Tale::BY_BATCH;
-    let program = move |rows: DStream<'_, Row>| {
-        let all = rows.window(Span::batches(1), Span::batches(3)).snapshots();
-        all.map_values(|action| (0, action)).process_by_key(tale).emitted()
-    };
-    stream(1130, program, move |batches| {
+    let model = move |batches: &[Batch]| {
         batches.last().filter(|last| last.has_output(3))?;
         let slides = batches.iter().filter(|batch| batch.has_output(3)).map(|batch| {
             let time_ms = batch.time_ms();
@@ -358,5 +365,13 @@ fn nothing_is_due_where_a_window_does_not_slide() {
             Round { id: batch.id as i64, time_ms, due_ms: time_ms, rows: rows.collect() }
         });
         Some(simulate(tale, slides.collect()).0)
-    });
+    };
+    stream(
+        1130,
+        move |rows| {
+            let all = rows.window(Span::batches(1), Span::batches(3)).snapshots();
+            all.map_values(|action| (0, action)).process_by_key(tale).emitted()
+        },
+        model,
+    );
 }

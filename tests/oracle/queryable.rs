@@ -29,12 +29,11 @@ fn check<V: tidegate::Record + Sync>(
     model: impl Fn(&[Batch]) -> Vec<(String, V)>,
 ) {
     let input = Input::random(seed, 16, 3);
-    let expected: Expected<(String, V)> =
-        super::check::expectations(&input, |batches| {
-            let mut rows = model(batches);
-            rows.sort();
-            Some(rows)
-        });
+    let expected: Expected<(String, V)> = super::check::expectations(&input, |batches| {
+        let mut rows = model(batches);
+        rows.sort();
+        Some(rows)
+    });
     for strategy in STRATEGIES {
         for workers in WORKERS {
             let (few, all) = (Queryable::of_last(KEPT as usize), Queryable::of_last(100));

@@ -14,7 +14,6 @@ mod transport;
 use libtest_mimic::Trial;
 
 pub fn trials() -> Vec<Trial> {
-    let trials =
-        [operators::trials(), process::trials(), arranged::trials(), transport::trials()];
+    let trials = [operators::trials(), process::trials(), arranged::trials(), transport::trials()];
     trials.into_iter().flatten().collect()
 }

@@ -40,10 +40,8 @@ impl<const STATES: bool> Restorable for Told<STATES> {
         rows: RowStream<'s>,
         peers: &Peers,
     ) -> Stream<'s, u64, Paced<Chunks<(String, (i64, i64))>>> {
-        let pairs = timed(rows.clone()).unary::<NoopBuilder<_>, _, _, _>(
-            Pipeline,
-            "Pairs",
-            |_, _| {
+        let pairs =
+            timed(rows.clone()).unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Pairs", |_, _| {
                 |input, output| {
                     input.for_each(|time, chunks| {
                         let mut pairs = std::mem::take(chunks)
@@ -51,8 +49,7 @@ impl<const STATES: bool> Restorable for Told<STATES> {
                         output.session_with_builder(&time).give_container(&mut pairs);
                     });
                 }
-            },
-        );
+            });
         let owners = peers.clone();
         let shipped = ship::ship(pairs, peers, "by key", move |(key, _)| owners.owner_of_key(key));
         paced(shipped, rows)
@@ -91,8 +88,7 @@ impl<const STATES: bool> Restorable for Told<STATES> {
     }
 }
 
-const TALES: [Tale; 3] =
-    [Tale::BY_BATCH, Tale { starts: true, ..Tale::BY_BATCH }, Tale::BY_EVENT];
+const TALES: [Tale; 3] = [Tale::BY_BATCH, Tale { starts: true, ..Tale::BY_BATCH }, Tale::BY_EVENT];
 
 fn the_states_of_a_process_go_on() {
     TALES.into_iter().zip(1000..).for_each(|(tale, seed)| goes_on(seed, Told::<true>(tale)));

@@ -29,7 +29,8 @@ pub fn find(case: &Case) -> Result<Program, String> {
             return Err(what.into());
         }
     }
-    let by_time = [event_time::find, dedup::find, process::find].into_iter().find_map(|find| find(case));
+    let by_time =
+        [event_time::find, dedup::find, process::find].into_iter().find_map(|find| find(case));
     if let Some(found) = by_time {
         return found;
     }
