@@ -2,7 +2,7 @@
 //!
 //! Says which visitors of a shop have gone and left something in their carts: nothing has come from
 //! them for ten minutes, by the times of their actions. Reads a file of JSON lines, in batches of
-//! 50, nearly in order of time: `{"time_ms": ..., "user": ..., "action": ..., "item": ...}`.
+//! 20, nearly in order of time: `{"time_ms": ..., "user": ..., "action": ..., "item": ...}`.
 
 use std::time::Duration;
 
@@ -39,6 +39,18 @@ struct Abandoned {
     silence_ms: i64,
 }
 
+impl Abandoned {
+    /// The visitor has gone.
+    fn end(user: &str, session: &mut Session, turn: &mut Turn<'_, Alert>) {
+        let left: Vec<String> = session.cart.iter().map(|(item, _)| item.clone()).collect();
+        if let Some(last_ms) = session.last_ms.get().filter(|_| !left.is_empty()) {
+            turn.emit((user.to_owned(), *last_ms, left));
+        }
+        session.cart.clear();
+        session.last_ms.clear();
+    }
+}
+
 impl Process<String, (i64, Action)> for Abandoned {
     type State = Session;
     type Emitted = Alert;
@@ -51,15 +63,20 @@ impl Process<String, (i64, Action)> for Abandoned {
 
     fn on_rows(
         &mut self,
-        _user: &String,
-        actions: Vec<(i64, Action)>,
+        user: &String,
+        mut actions: Vec<(i64, Action)>,
         session: &mut Session,
         turn: &mut Turn<'_, Alert>,
     ) {
-        let mut last_ms = session.last_ms.get().copied().unwrap_or(i64::MIN);
-        turn.delete_timer(Timer::EventTime(last_ms.saturating_add(self.silence_ms)));
+        turn.timers().to_vec().into_iter().for_each(|timer| turn.delete_timer(timer));
+        actions.sort();
         for (time_ms, action) in actions {
-            last_ms = last_ms.max(time_ms);
+            // A batch may be longer than the silence before it.
+            let last_ms = session.last_ms.get().copied().unwrap_or(time_ms);
+            if time_ms > last_ms + self.silence_ms {
+                Self::end(user, session, turn);
+            }
+            session.last_ms.update(time_ms.max(last_ms));
             match &*action.action {
                 "add" => {
                     session.cart.insert(action.item, 1);
@@ -71,8 +88,9 @@ impl Process<String, (i64, Action)> for Abandoned {
                 _ => {}
             }
         }
-        session.last_ms.update(last_ms);
-        turn.set_timer(Timer::EventTime(last_ms.saturating_add(self.silence_ms)));
+        if let Some(last_ms) = session.last_ms.get() {
+            turn.set_timer(Timer::EventTime(last_ms + self.silence_ms));
+        }
     }
 
     fn on_timer(
@@ -82,13 +100,7 @@ impl Process<String, (i64, Action)> for Abandoned {
         session: &mut Session,
         turn: &mut Turn<'_, Alert>,
     ) {
-        let left: Vec<String> = session.cart.iter().map(|(item, _)| item.clone()).collect();
-        let last_ms = session.last_ms.get().copied().unwrap_or_default();
-        if !left.is_empty() {
-            turn.emit((user.clone(), last_ms, left));
-        }
-        session.cart.clear();
-        session.last_ms.clear();
+        Self::end(user, session, turn);
     }
 }
 
@@ -105,7 +117,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = Config::new("session alerts")
         .workers(2)
         .trigger(Trigger::AvailableNow)
-        .records_per_partition_max(50);
+        .records_per_partition_max(20);
     let summary = tidegate::run(config, move |ctx| {
         let actions = ctx.source(File::decoded(&path, |line| {
             serde_json::from_slice::<Action>(line).map_err(|error| error.to_string())

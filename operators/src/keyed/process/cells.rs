@@ -2,10 +2,12 @@
 //!
 //! Expiry goes by batch time, so that it is the same in every run. What has been written in a
 //! batch is there until the first batch whose time is later by the time to live, or more; reading
-//! does not prolong it.
+//! does not prolong it. A cell keeps its time to live: what is said later about cells of its kind is
+//! for keys that have none yet.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -107,7 +109,7 @@ tuple!(A 0, B 1, C 2, D 3, E 4, F 5);
 
 /// For how long what is written to a cell stays, and what goes on in the present call. It is no
 /// part of the cell's value: two cells with the same contents are equal.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 struct Life {
     ttl_ms: i64,
     #[serde(skip)]
@@ -141,6 +143,16 @@ impl Life {
 impl Default for Life {
     fn default() -> Self {
         Life { ttl_ms: NEVER, now_ms: 0, changed: false }
+    }
+}
+
+/// What goes on in a call is not shown: equal cells look the same.
+impl fmt::Debug for Life {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.ttl_ms {
+            NEVER => f.write_str("for ever"),
+            ttl_ms => write!(f, "{ttl_ms} ms"),
+        }
     }
 }
 
