@@ -28,7 +28,7 @@ pub fn trials() -> Vec<Trial> {
     own.into_iter().chain(examples).collect()
 }
 
-/// Some of what some of them say, found by hand.
+/// Some of what some of them must say.
 const LINES: [(&str, &[&str]); 3] = [
     (
         "shopping_carts",
