@@ -287,8 +287,10 @@ fn check(
         drive(input, config(workers, Strategy::HashIndex), move |rows| {
             let tales = program(rows);
             tales.emitted().sink(sinks.0.clone());
+            // Of a state that went as another than it came, both would be here.
+            let states = tales.states().snapshots();
+            states.map(|(key, cells)| (key, show(&cells))).sink(sinks.1.clone());
             let texts = tales.states().map_values(|cells| show(&cells));
-            texts.clone().snapshots().sink(sinks.1.clone());
             texts.changes().sink(sinks.2.clone());
         });
         let what = format!("{workers} workers");
@@ -330,7 +332,7 @@ fn initial_states_have_their_turn_before_the_first_batch() {
 fn cells_expire_and_timers_come_by_event_time() {
     let tale = Tale::BY_EVENT;
     let action = |at_ms: i64| at_ms.rem_euclid(7) - 3;
-    for (seed, partitions) in [(1120, 1), (1121, 3)] {
+    for (seed, partitions) in [(1120, 1), (1121, 3), (1122, 2), (1123, 3)] {
         let input = super::event_time::input(seed, partitions);
         let told = |batches: &[Batch]| {
             let watermarks = super::event_time::watermarks(batches);

@@ -20,7 +20,8 @@ const NEVER: i64 = i64::MAX;
 /// All that a [`Process`](super::Process) keeps for one key: a cell, several as a tuple, or a
 /// struct of cells, for which [`key_state!`](crate::key_state) implements it.
 ///
-/// A cell takes 24 bytes beside what it holds, and 8 more for each value that it holds. The methods
+/// Empty cells by their own methods: one that is replaced as a whole has the time to live of the new
+/// one. A cell takes 24 bytes beside what it holds, and 8 more for each value that it holds. The methods
 /// are for the operator that calls the process.
 ///
 /// ```
@@ -38,14 +39,15 @@ const NEVER: i64 = i64::MAX;
 /// let mut visitor = Visitor::default();
 /// visitor.begin(1_000);
 /// visitor.views.insert("/home".to_string(), 1);
-/// assert!(visitor.end() && !visitor.is_empty());
+/// assert!(visitor.end(1_000) && !visitor.is_empty());
 /// ```
 pub trait KeyState: Record + Default {
     /// A call begins, at a batch time in milliseconds: what has expired goes.
     fn begin(&mut self, now_ms: i64);
 
-    /// The call is over. Whether anything is other than before it began.
-    fn end(&mut self) -> bool;
+    /// The call that began at this time is over. Whether anything is other than before; a cell that
+    /// was replaced as a whole counts as written in the call.
+    fn end(&mut self, now_ms: i64) -> bool;
 
     /// All that is there counts as written at this time, in milliseconds.
     fn renew(&mut self, now_ms: i64);
@@ -53,7 +55,7 @@ pub trait KeyState: Record + Default {
     /// Whether there is nothing: then the key need not be kept.
     fn is_empty(&self) -> bool;
 
-    /// The batch time at which some of it expires, or an earlier one; `i64::MAX` if nothing does.
+    /// The batch time at which some of it expires; `i64::MAX` if nothing does.
     fn expires_ms(&self) -> i64;
 }
 
@@ -67,8 +69,9 @@ macro_rules! key_state {
             $($crate::keyed::KeyState::begin(&mut self.$cell, now_ms);)*
         }
 
-        fn end(&mut self) -> bool {
-            let changed: &[bool] = &[$($crate::keyed::KeyState::end(&mut self.$cell)),*];
+        fn end(&mut self, now_ms: i64) -> bool {
+            let _ = now_ms;
+            let changed: &[bool] = &[$($crate::keyed::KeyState::end(&mut self.$cell, now_ms)),*];
             changed.contains(&true)
         }
 
@@ -124,15 +127,25 @@ impl Life {
         Life { ttl_ms: i64::try_from(ttl.as_millis()).unwrap_or(NEVER), ..Life::default() }
     }
 
+    /// Whether anything expires.
+    fn expires(&self) -> bool {
+        self.ttl_ms < NEVER
+    }
+
     /// When what is written now expires.
     fn end_ms(&self) -> i64 {
-        if self.ttl_ms == NEVER { NEVER } else { self.now_ms.saturating_add(self.ttl_ms) }
+        if self.expires() { self.now_ms.saturating_add(self.ttl_ms) } else { NEVER }
     }
 
     /// Something is written: when it expires.
     fn write(&mut self) -> i64 {
         self.changed = true;
         self.end_ms()
+    }
+
+    /// Whether the cell was not there when a call began.
+    fn has_no_part_in(&self, now_ms: i64) -> bool {
+        self.now_ms != now_ms
     }
 
     /// The call is over.
@@ -143,7 +156,7 @@ impl Life {
 
 impl Default for Life {
     fn default() -> Self {
-        Life { ttl_ms: NEVER, now_ms: 0, changed: false }
+        Life { ttl_ms: NEVER, now_ms: i64::MIN, changed: false }
     }
 }
 
@@ -186,15 +199,15 @@ impl Ord for Life {
 /// let mut seen = ValueState::new().ttl(Duration::from_secs(5));
 /// seen.begin(10_000);
 /// seen.update('n');
-/// assert!(seen.end());
+/// assert!(seen.end(10_000));
 ///
 /// seen.begin(14_999);
 /// assert_eq!(seen.get(), Some(&'n'));
-/// assert!(!seen.end(), "reading changes nothing");
+/// assert!(!seen.end(14_999), "reading changes nothing");
 ///
 /// seen.begin(15_000);
 /// assert_eq!(seen.get(), None);
-/// assert!(seen.end());
+/// assert!(seen.end(15_000));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ValueState<T> {
@@ -256,7 +269,11 @@ impl<T: Record> KeyState for ValueState<T> {
         }
     }
 
-    fn end(&mut self) -> bool {
+    fn end(&mut self, now_ms: i64) -> bool {
+        if self.life.has_no_part_in(now_ms) {
+            self.renew(now_ms);
+            self.life.changed = true;
+        }
         self.life.end()
     }
 
@@ -363,7 +380,11 @@ impl<T: Record> KeyState for ListState<T> {
         }
     }
 
-    fn end(&mut self) -> bool {
+    fn end(&mut self, now_ms: i64) -> bool {
+        if self.life.has_no_part_in(now_ms) {
+            self.renew(now_ms);
+            self.life.changed = true;
+        }
         self.life.end()
     }
 
@@ -382,8 +403,8 @@ impl<T: Record> KeyState for ListState<T> {
     }
 }
 
-/// Values of a key by a second key. Each expires by itself; a batch in which one does costs all
-/// entries of this map.
+/// Values of a key by a second key. Each expires by itself; a turn of the key costs all entries of a
+/// map of which some expire.
 ///
 /// ```
 /// use std::time::Duration;
@@ -402,14 +423,12 @@ impl<T: Record> KeyState for ListState<T> {
 pub struct MapState<Q: Ord, T> {
     /// Each with when it expires.
     entries: BTreeMap<Q, (i64, T)>,
-    /// No entry expires before.
-    next_ms: i64,
     life: Life,
 }
 
 impl<Q: Ord, T> Default for MapState<Q, T> {
     fn default() -> Self {
-        MapState { entries: BTreeMap::new(), next_ms: NEVER, life: Life::default() }
+        MapState { entries: BTreeMap::new(), life: Life::default() }
     }
 }
 
@@ -433,7 +452,6 @@ impl<Q: Ord, T> MapState<Q, T> {
     pub fn get_mut(&mut self, key: &Q) -> Option<&mut T> {
         let (expires_ms, value) = self.entries.get_mut(key)?;
         *expires_ms = self.life.write();
-        self.next_ms = self.next_ms.min(*expires_ms);
         Some(value)
     }
 
@@ -459,9 +477,7 @@ impl<Q: Ord, T> MapState<Q, T> {
 
     /// Puts a value under a second key, and gives the one that was there.
     pub fn insert(&mut self, key: Q, value: T) -> Option<T> {
-        let end_ms = self.life.write();
-        self.next_ms = self.next_ms.min(end_ms);
-        self.entries.insert(key, (end_ms, value)).map(|(_, value)| value)
+        self.entries.insert(key, (self.life.write(), value)).map(|(_, value)| value)
     }
 
     /// Takes the value under a second key out.
@@ -476,27 +492,22 @@ impl<Q: Ord, T> MapState<Q, T> {
         self.life.changed |= !self.entries.is_empty();
         self.entries.clear();
     }
-
-    fn find_next(&mut self) {
-        let expiries = self.entries.values().map(|(expires_ms, _)| *expires_ms);
-        self.next_ms = expiries.min().unwrap_or(NEVER);
-    }
 }
 
 impl<Q: Record, T: Record> KeyState for MapState<Q, T> {
     fn begin(&mut self, now_ms: i64) {
         self.life.now_ms = now_ms;
-        if self.next_ms <= now_ms {
+        if self.life.expires() {
             let count = self.entries.len();
             self.entries.retain(|_, (expires_ms, _)| *expires_ms > now_ms);
             self.life.changed |= self.entries.len() < count;
-            self.find_next();
         }
     }
 
-    fn end(&mut self) -> bool {
-        if self.entries.is_empty() {
-            self.next_ms = NEVER;
+    fn end(&mut self, now_ms: i64) -> bool {
+        if self.life.has_no_part_in(now_ms) {
+            self.renew(now_ms);
+            self.life.changed = true;
         }
         self.life.end()
     }
@@ -505,7 +516,6 @@ impl<Q: Record, T: Record> KeyState for MapState<Q, T> {
         self.life.now_ms = now_ms;
         let end_ms = self.life.end_ms();
         self.entries.values_mut().for_each(|(expires_ms, _)| *expires_ms = end_ms);
-        self.find_next();
     }
 
     fn is_empty(&self) -> bool {
@@ -513,6 +523,7 @@ impl<Q: Record, T: Record> KeyState for MapState<Q, T> {
     }
 
     fn expires_ms(&self) -> i64 {
-        self.next_ms
+        let all = self.entries.values().filter(|_| self.life.expires());
+        all.map(|(expires_ms, _)| *expires_ms).min().unwrap_or(NEVER)
     }
 }

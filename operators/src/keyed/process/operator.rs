@@ -269,7 +269,7 @@ where
                 news: &mut news,
             };
             call(process, key, &mut held.state, &mut turn);
-            let is_changed = held.state.end() || !news.is_empty();
+            let is_changed = held.state.end(tick.time_ms) || !news.is_empty();
 
             if !emitted.is_empty() {
                 round.emitted.push((key_group(stable_hash(key)), emitted));
@@ -429,7 +429,7 @@ mod tests {
     }
 
     /// Steps travel as numbers, so that they are records.
-    static STEPS: [Step; 8] = [
+    static STEPS: [Step; 9] = [
         |cells, _| cells.0.update(1),
         |cells, _| cells.1.push(cells.1.len() as u64),
         |cells, _| assert_eq!(cells.2.insert(cells.2.len() as u64, 7), None),
@@ -438,6 +438,7 @@ mod tests {
         |_, turn| turn.set_timer(Timer::BatchTime(2_500)),
         |_, turn| turn.delete_timer(Timer::EventTime(20)),
         |_, _| {},
+        |cells, _| cells.1 = ListState::new(),
     ];
 
     impl Process<char, usize> for Steps {
@@ -546,6 +547,28 @@ mod tests {
         let (mut local, _) = steps(STEPS[3]);
         let given = close(&mut local, &[('a', 4)], 50);
         assert_eq!(given, ["a false 0 0", "a EventTime(20)", "a EventTime(30)"]);
+    }
+
+    #[test]
+    fn keys_have_their_turns_in_the_order_of_groups_and_then_of_keys() {
+        let mut keys: Vec<char> = ('\u{1000}'..'\u{3000}').collect();
+        let (mut local, _) = steps(STEPS[7]);
+        let rows: Vec<(char, usize)> = keys.iter().rev().map(|key| (*key, 3)).collect();
+        let turns = close(&mut local, &rows, 0);
+        keys.sort_by_key(|key| (key_group(stable_hash(key)), *key));
+        assert!(turns.iter().map(|turn| turn.chars().next()).eq(keys.into_iter().map(Some)));
+        // Timers too, within each group.
+        let timers = close(&mut local, &[], 30);
+        assert!(timers.iter().zip(turns).all(|(timer, turn)| timer[..3] == turn[..3]));
+    }
+
+    #[test]
+    fn a_cell_that_is_replaced_as_a_whole_counts_as_written() {
+        let (mut local, _) = steps(STEPS[7]);
+        close(&mut local, &[('a', 1)], 0);
+        assert_eq!(close(&mut local, &[('a', 8)], 0), ["a false 0 0"]);
+        let saved: Vec<bool> = local.saved().iter().map(|(_, held)| held.is_some()).collect();
+        assert_eq!((saved, local.size().keys), (vec![true, false], 0));
     }
 
     #[test]

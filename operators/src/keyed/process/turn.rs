@@ -19,8 +19,9 @@ pub enum Timer {
 ///
 /// In each batch the turns are: those of the keys that have rows, in the order of key groups and
 /// keys; then the timers in event time that the batch's watermark has reached, then those in
-/// batch time, both in the order of their times, then keys. What the process is itself, beside
-/// the state of keys, must not change what it does: each worker has its own, and none is saved.
+/// batch time, both in the order of their times, then keys. When the input ends, timers that are
+/// not due by then never are. What the process is itself, beside the state of keys, must not change
+/// what it does: each worker has its own, and none is saved.
 ///
 /// ```
 /// use tidegate_operators::event_time::Paced;
