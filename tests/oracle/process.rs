@@ -332,8 +332,16 @@ fn initial_states_have_their_turn_before_the_first_batch() {
 fn cells_expire_and_timers_come_by_event_time() {
     let tale = Tale::BY_EVENT;
     let action = |at_ms: i64| at_ms.rem_euclid(7) - 3;
+    let mut on_the_mark = 0;
     for (seed, partitions) in [(1120, 1), (1121, 3), (1122, 2), (1123, 3)] {
         let input = super::event_time::input(seed, partitions);
+        let watermarks = super::event_time::watermarks(&input.batches);
+        on_the_mark += input
+            .batches
+            .iter()
+            .zip(watermarks)
+            .filter(|(batch, mark)| batch.rows().iter().any(|(_, at_ms)| at_ms == mark))
+            .count();
         let told = |batches: &[Batch]| {
             let watermarks = super::event_time::watermarks(batches);
             let told = batches.iter().zip(watermarks).map(|(batch, due_ms)| {
@@ -353,6 +361,7 @@ fn cells_expire_and_timers_come_by_event_time() {
             told,
         );
     }
+    assert!(on_the_mark > 0, "no row tells whether one at the watermark is late");
 }
 
 fn nothing_is_due_where_a_window_does_not_slide() {
