@@ -69,7 +69,7 @@ fn similar(actions: DStream<'_, Action>) -> Table<'_, (String, (i64, String))> {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args().nth(1).ok_or("usage: user_profiles FILE")?;
-    let (profiles_read, similar_read) = (Queryable::of_last(2), Queryable::of_last(1));
+    let (profiles_read, similar_read) = (Queryable::of_last(100), Queryable::of_last(1));
     let (profiles_of, similar_to) = (profiles_read.clone(), similar_read.clone());
     let config = Config::new("user profiles")
         .workers(2)
