@@ -57,6 +57,7 @@ mod event_time;
 pub mod kafka;
 pub mod metrics;
 pub mod plan;
+mod queryable;
 pub mod rate;
 mod shared;
 pub mod sink;
@@ -98,13 +99,18 @@ pub use event_time::{
 };
 pub use metrics::Summary;
 pub use ordered_float::OrderedFloat;
+pub use queryable::{BatchChanges, Changes, NotReadable, Queryable};
 pub use shared::{Accumulator, Broadcast};
 pub use table::{ArrangedTable, Change, InRounds, Iterated, Joinable, Nested, Table};
 pub use tidegate_operators as operators;
 pub use tidegate_operators::event_time::{
     EventTimeStats, Late, PairTime, Reading, TimeWindow, TimeWindows, WatermarkPolicy,
 };
+pub use tidegate_operators::key_state;
 pub use tidegate_operators::keyed::{Departed, State, StateSpec, Update, Visit};
+pub use tidegate_operators::keyed::{
+    KeyState, ListState, MapState, Process, Timer, Turn, ValueState,
+};
 pub use tidegate_operators::{
     Aggregate, Count, Max, Mean, Min, Record, Reduce, ReduceInverse, Sum,
 };

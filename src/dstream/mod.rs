@@ -9,6 +9,7 @@ mod operator;
 mod output;
 mod pairs;
 mod partitions;
+mod process;
 mod shared;
 mod state;
 mod stateless;

@@ -4,6 +4,7 @@ mod dedup;
 mod join;
 mod joined;
 mod results;
+mod process;
 mod sessions;
 mod table;
 mod watermark;
@@ -181,6 +182,8 @@ impl<'s, D: Record> EventStream<'s, D> {
     }
 }
 
+/// Chunks, and the watermarks of their batches.
+pub(crate) type PacedStream<'s, E> =
 /// Chunks together with the watermarks of their batches, if there are any.
 fn paced<'s, E: Record>(
     ctx: Context<'s>,

@@ -39,7 +39,7 @@ pub fn input(seed: u64, partitions: usize) -> Input {
 }
 
 /// The watermark of each batch, and of one behind the last.
-fn watermarks(batches: &[Batch]) -> Vec<i64> {
+pub(super) fn watermarks(batches: &[Batch]) -> Vec<i64> {
     let mut watermarks = vec![0];
     for batch in batches {
         let newest = batch.rows().iter().map(|row| row.1 - DELAY_MS).max().unwrap_or(0);
@@ -48,7 +48,7 @@ fn watermarks(batches: &[Batch]) -> Vec<i64> {
     watermarks
 }
 
-fn events(rows: DStream<'_, Row>) -> EventStream<'_, Row> {
+pub(super) fn events(rows: DStream<'_, Row>) -> EventStream<'_, Row> {
     rows.with_watermark(|row| row.1, DELAY_MS)
 }
 

@@ -15,6 +15,8 @@ mod graphs;
 pub mod input;
 mod interop;
 mod joins;
+pub mod process;
+mod queryable;
 mod same_bytes;
 mod skew;
 mod state;
@@ -32,6 +34,8 @@ pub fn trials() -> Vec<Trial> {
         tables::trials(),
         chains::trials(),
         state::trials(),
+        process::trials(),
+        queryable::trials(),
         event_time::trials(),
         event_joins::trials(),
         interop::trials(),

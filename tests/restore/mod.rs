@@ -8,14 +8,21 @@
 mod arranged;
 mod event_joins;
 mod operators;
+mod process;
 mod run;
 mod transport;
 
 use libtest_mimic::Trial;
 
 pub fn trials() -> Vec<Trial> {
-    [operators::trials(), arranged::trials(), event_joins::trials(), transport::trials()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        operators::trials(),
+        process::trials(),
+        arranged::trials(),
+        event_joins::trials(),
+        transport::trials(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

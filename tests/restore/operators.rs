@@ -67,7 +67,7 @@ pub fn show<'s, D: Debug + Clone + 'static>(rows: Differences<'s, D>) -> StreamV
     })
 }
 
-fn show_chunks<'s, D: Debug + Clone + 'static>(
+pub fn show_chunks<'s, D: Debug + Clone + 'static>(
     rows: Stream<'s, u64, Chunks<D>>,
 ) -> StreamVec<'s, u64, Shown> {
     rows.unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Show", |_, _| {

@@ -28,6 +28,11 @@ pub fn tidegate_after(preparation: &str, arguments: &str) -> Program {
     program(shell, arguments)
 }
 
+/// An example of this package, with these arguments.
+pub fn example(path: &std::path::Path, arguments: &str) -> Program {
+    program(Command::new(path), arguments)
+}
+
 fn program(mut command: Command, arguments: &str) -> Program {
     command.args(arguments.split_whitespace()).env_remove("RUST_LOG");
     command.env_remove("TIDEGATE_SECRET").stdin(Stdio::null());

@@ -5,6 +5,7 @@ mod event_time;
 mod joins;
 mod listeners;
 mod per_batch;
+mod process;
 mod rate;
 mod running;
 mod state;
@@ -29,7 +30,7 @@ pub fn find(case: &Case) -> Result<Program, String> {
             return Err(what.into());
         }
     }
-    let by_time = [event_time::find, dedup::find, joins::find];
+    let by_time = [event_time::find, dedup::find, joins::find, process::find];
     let by_time = by_time.into_iter().find_map(|find| find(case));
     if let Some(found) = by_time {
         return found;
