@@ -49,21 +49,38 @@ impl Late {
     /// assert!(!Late::Correct { keep_ms: 5 }.is_late(10, Watermark::at(14)));
     /// ```
     pub fn is_late(self, end_ms: i64, watermark: Watermark) -> bool {
-        end_ms.saturating_add(self.takes_for_ms()) <= watermark.late_ms
+        self.gone_at(end_ms) <= watermark.late_ms
+    }
+
+    /// The watermark that closes a window that ends at `end_ms`.
+    fn closed_at(self, end_ms: i64) -> i64 {
+        match self {
+            Late::Hold { hold_ms } => end_ms.saturating_add(hold_ms),
+            _ => end_ms,
+        }
+    }
+
+    /// The watermark with which nothing is kept any longer of a window that ends at `end_ms`.
+    fn gone_at(self, end_ms: i64) -> i64 {
+        end_ms.saturating_add(self.takes_for_ms())
     }
 
     /// Whether a window that ends at `end_ms` is closed when the watermark has reached
     /// `through_ms`.
     pub fn is_closed(self, end_ms: i64, through_ms: i64) -> bool {
-        match self {
-            Late::Hold { hold_ms } => end_ms.saturating_add(hold_ms) <= through_ms,
-            _ => end_ms <= through_ms,
-        }
+        self.closed_at(end_ms) <= through_ms
     }
 
     /// Whether nothing is kept any longer of a window that ends at `end_ms`.
     pub fn is_gone(self, end_ms: i64, through_ms: i64) -> bool {
-        end_ms.saturating_add(self.takes_for_ms()) <= through_ms
+        self.gone_at(end_ms) <= through_ms
+    }
+
+    /// The next watermark at which something becomes of a window that ends at `end_ms`, when
+    /// `through_ms` is reached.
+    pub(super) fn next(self, end_ms: i64, through_ms: i64) -> i64 {
+        let is_closed = self.is_closed(end_ms, through_ms);
+        if is_closed { self.gone_at(end_ms) } else { self.closed_at(end_ms) }
     }
 }
 

@@ -13,6 +13,11 @@ pub struct TimeWindow {
     pub end_ms: i64,
 }
 
+impl TimeWindow {
+    /// A window before all time, in which rows lie that are too late for their own.
+    pub const OVER: TimeWindow = TimeWindow { start_ms: i64::MIN, end_ms: i64::MIN };
+}
+
 /// Which windows a record lies in.
 ///
 /// ```
