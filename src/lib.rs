@@ -100,7 +100,7 @@ pub use shared::{Accumulator, Broadcast};
 pub use table::{ArrangedTable, Change, InRounds, Iterated, Joinable, Nested, Table};
 pub use tidegate_operators as operators;
 pub use tidegate_operators::event_time::{
-    EventTimeStats, Late, Reading, TimeWindow, TimeWindows, WatermarkPolicy,
+    EventTimeStats, Judged, Late, Reading, TimeWindow, TimeWindows, WatermarkPolicy, WatermarkRule,
 };
 pub use tidegate_operators::keyed::{Departed, State, StateSpec, Update, Visit};
 pub use tidegate_operators::{

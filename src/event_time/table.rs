@@ -1,6 +1,6 @@
 //! Tables by window of event time, and how they leave.
 
-use tidegate_operators::event_time::{Emitted, TimeWindow, micros};
+use tidegate_operators::event_time::{Emitted, Stamp, TimeWindow, micros};
 use tidegate_operators::{Diff, Record, Sum, differences};
 
 use super::{Clock, EventStream};
@@ -188,7 +188,10 @@ impl<'s, K: Record, V: Record> EventTable<'s, K, V> {
             })
         });
         let rows = self.stream_of(rows, || crate::dstream::Order::Rows(RowOrder::by_key()));
-        let rows = rows.map(move |row| (micros(window_of(&row).end_ms).saturating_sub(1), row));
+        let rows = rows.map(move |row| {
+            let last_us = micros(window_of(&row).end_ms).saturating_sub(1);
+            (Stamp::at(last_us), row)
+        });
         EventStream::new(rows, clock)
     }
 

@@ -10,6 +10,8 @@ mod batch_joins;
 mod chains;
 mod check;
 mod event_time;
+mod event_time_idle;
+mod event_time_splits;
 mod graphs;
 pub mod input;
 mod interop;
@@ -32,6 +34,8 @@ pub fn trials() -> Vec<Trial> {
         chains::trials(),
         state::trials(),
         event_time::trials(),
+        event_time_idle::trials(),
+        event_time_splits::trials(),
         interop::trials(),
         joins::trials(),
         graphs::trials(),

@@ -6,6 +6,7 @@
 //! and the protocol of recovery may lose: here the taps' rows stay in memory.
 
 mod arranged;
+mod event_time;
 mod operators;
 mod run;
 mod transport;
@@ -13,5 +14,8 @@ mod transport;
 use libtest_mimic::Trial;
 
 pub fn trials() -> Vec<Trial> {
-    [operators::trials(), arranged::trials(), transport::trials()].into_iter().flatten().collect()
+    [operators::trials(), event_time::trials(), arranged::trials(), transport::trials()]
+        .into_iter()
+        .flatten()
+        .collect()
 }

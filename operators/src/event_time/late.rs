@@ -1,7 +1,7 @@
 //! What becomes of rows that come when their window is over.
 
 use crate::batched::{Batch, BatchOperator, Output, Tap};
-use crate::event_time::{Paced, Watermark};
+use crate::event_time::{Paced, Stamp, TimeWindow, Watermark};
 use crate::{Chunks, Epoch, Record};
 
 /// What becomes of a record whose window the watermark has passed.
@@ -50,6 +50,20 @@ impl Late {
     /// ```
     pub fn is_late(self, end_ms: i64, watermark: Watermark) -> bool {
         self.gone_at(end_ms) <= watermark.late_ms
+    }
+
+    /// The window of a record, or [`TimeWindow::OVER`], if by its own watermark it is late for it.
+    ///
+    /// ```
+    /// use tidegate_operators::event_time::{Late, Stamp, TimeWindow};
+    ///
+    /// let window = TimeWindow { start_ms: 0, end_ms: 10 };
+    /// let read_at = |mark_ms| Late::Drop.own_window(window, Stamp { at_us: 7_000, mark_ms });
+    /// assert_eq!([read_at(9), read_at(10)], [window, TimeWindow::OVER]);
+    /// ```
+    pub fn own_window(self, window: TimeWindow, stamp: Stamp) -> TimeWindow {
+        let is_late = stamp.is_marked() && self.gone_at(window.end_ms) <= stamp.mark_ms;
+        if is_late { TimeWindow::OVER } else { window }
     }
 
     /// The watermark that closes a window that ends at `end_ms`.

@@ -13,15 +13,18 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use timely::ExchangeData;
 use timely::container::NoopBuilder;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::Operator;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::operators::vec::Broadcast;
 use timely::dataflow::{Stream, StreamVec};
 
 use crate::batched::{Batch, BatchOperator, Output, StateSize, Tap};
 use crate::event_time::{EventTimeStats, Judged, Stamp, WatermarkRule};
-use crate::{Chunks, Epoch};
+use crate::{Chunks, Epoch, Tag};
 
 /// The watermark of a batch, and what the batch itself brought.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -216,38 +219,50 @@ impl<T: Epoch> BatchOperator<T> for Watermarks {
     }
 }
 
-/// The event times of each batch's rows on the worker that keeps the watermark: of all rows
-/// together, or by partition, where rows are judged one by one.
-pub fn stats_at<'s, T: Epoch, D: Clone + 'static>(
+/// A stream as it is, and the event times of each batch's rows on the worker that keeps the
+/// watermark: of all rows together, or by partition, where rows are judged one by one.
+pub fn measured<'s, T: Epoch, D: Clone + 'static>(
     rows: Stream<'s, T, Chunks<(Stamp, D)>>,
     owner: usize,
     judged: Judged,
-) -> StreamVec<'s, T, PartitionStats> {
-    let stats = rows.unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Event times", move |_, _| {
-        move |input, output| {
+) -> (Stream<'s, T, Chunks<(Stamp, D)>>, StreamVec<'s, T, PartitionStats>) {
+    // One operator with two outputs: a stream that is used twice has its rows copied.
+    let mut builder = OperatorBuilder::new("Event times".to_owned(), rows.scope());
+    let mut input = builder.new_input(rows, Pipeline);
+    let (passed, passed_stream) = builder.new_output();
+    let mut passed = OutputBuilder::<T, NoopBuilder<Chunks<(Stamp, D)>>>::from(passed);
+    let (stats, stats_stream) = builder.new_output();
+    let mut stats = OutputBuilder::<T, NoopBuilder<Vec<PartitionStats>>>::from(stats);
+    builder.build(move |_| {
+        move |_frontiers| {
+            let (mut passed, mut stats) = (passed.activate(), stats.activate());
             input.for_each(|time, chunks| {
-                let mut stats: Vec<PartitionStats> = match judged {
+                let (here, to_owner) = (time.retain(0), time.retain(1));
+                let mut times: Vec<PartitionStats> = match judged {
                     Judged::ByBatch => vec![(PartitionId::default(), stats_of(chunks.rows()))],
                     Judged::ByRow => {
-                        let of = |tag: crate::Tag| (tag.lane, tag.partition);
+                        let of = |tag: Tag| (tag.lane, tag.partition);
                         chunks.iter().map(|(tag, rows)| (of(tag), stats_of(rows))).collect()
                     }
                 };
-                if !stats.is_empty() {
-                    output.session_with_builder(&time).give_container(&mut stats);
+                if !times.is_empty() {
+                    stats.session_with_builder(&to_owner).give_container(&mut times);
                 }
+                passed.session_with_builder(&here).give_container(&mut std::mem::take(chunks));
             });
         }
     });
     // Timely's own exchange moves whole messages to one worker; no rows of the user's are in them.
     let exchange = Exchange::new(move |_: &PartitionStats| owner as u64);
-    stats.unary::<NoopBuilder<_>, _, _, _>(exchange, "To the owner", |_, _| {
-        |input, output| {
-            input.for_each(|time, stats| {
-                output.session_with_builder(&time).give_container(&mut std::mem::take(stats));
-            });
-        }
-    })
+    let at_owner =
+        stats_stream.unary::<NoopBuilder<_>, _, _, _>(exchange, "To the owner", |_, _| {
+            |input, output| {
+                input.for_each(|time, stats| {
+                    output.session_with_builder(&time).give_container(&mut std::mem::take(stats));
+                });
+            }
+        });
+    (passed_stream, at_owner)
 }
 
 fn stats_of<D>(rows: &[(Stamp, D)]) -> Option<EventTimeStats> {
@@ -259,9 +274,11 @@ fn stats_of<D>(rows: &[(Stamp, D)]) -> Option<EventTimeStats> {
     }))
 }
 
-/// What is known when a batch begins, on every worker.
-pub fn broadcast<'s, T: Epoch>(headings: StreamVec<'s, T, Heading>) -> StreamVec<'s, T, Heading> {
-    headings.broadcast()
+/// What the owner of a watermark gives, on every worker.
+pub fn broadcast<'s, T: Epoch, R: ExchangeData + Clone>(
+    of_owner: StreamVec<'s, T, R>,
+) -> StreamVec<'s, T, R> {
+    of_owner.broadcast()
 }
 
 /// The watermarks alone.
