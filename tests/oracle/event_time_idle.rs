@@ -34,7 +34,7 @@ fn input(seed: u64, partitions: usize) -> Input {
                 rows.clear();
             }
             for row in rows {
-                row.1 = number as i64 * 6 + 30 - rng.below(25) as i64;
+                row.1 = number as i64 * 6 + 50 - rng.below(45) as i64;
             }
         }
     }

@@ -4,7 +4,12 @@
 //! is made of the maxima of the batches before, on one worker, and sent to all at the time of the
 //! batch in which it holds; an operator that acts on it takes it as data ([`Paced`]) and so closes
 //! a batch only when that batch's own watermark is there. That is why the result depends neither on
-//! the number of workers nor on how many batches are in flight.
+//! the number of workers nor on how many batches are in flight. Where rows are judged one by one
+//! ([`Judged::ByRow`]), each carries the watermark of those before it in its own partition
+//! ([`Stamp`]), and it does not depend on where batches end either.
+//!
+//! Windows and sessions are [`Spans`]: what is computed is said by one of two rules, how, by an
+//! operator that keeps results up to date or by one that makes them anew.
 //!
 //! Event times of rows are microseconds, so that a closed window can be given the last instant that
 //! lies in it (its end less one microsecond); windows and watermarks are milliseconds.

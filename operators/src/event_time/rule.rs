@@ -40,6 +40,10 @@ impl WatermarkRule {
     }
 
     /// Judges each row by those before it in its own partition.
+    ///
+    /// A partition that falls silent holds the watermark where it was, at 0 if it never had a row,
+    /// and so does one that has ended, as a file of a directory does when it has been read: where
+    /// there are such, say [after how long](WatermarkRule::idle_after_ms) they count as idle.
     pub fn by_row(self) -> Self {
         WatermarkRule { judged: Judged::ByRow, ..self }
     }
