@@ -233,6 +233,12 @@ pub enum BuildError {
         /// The delay given.
         delay_ms: i64,
     },
+    /// A stream that would be idle at once.
+    #[error("a stream that is idle after {idle_after_ms} ms without a record: use 1 ms or more")]
+    IdleTime {
+        /// The time given.
+        idle_after_ms: i64,
+    },
     /// An operation that has to know when its state expires.
     #[error("`{operation}` is not supported without watermark: use `with_watermark` before it")]
     NoWatermark {

@@ -104,7 +104,8 @@ pub use shared::{Accumulator, Broadcast};
 pub use table::{ArrangedTable, Change, InRounds, Iterated, Joinable, Nested, Table};
 pub use tidegate_operators as operators;
 pub use tidegate_operators::event_time::{
-    EventTimeStats, Late, PairTime, Reading, TimeWindow, TimeWindows, WatermarkPolicy,
+    EventTimeStats, Judged, Late, PairTime, Reading, TimeWindow, TimeWindows, WatermarkPolicy,
+    WatermarkRule,
 };
 pub use tidegate_operators::key_state;
 pub use tidegate_operators::keyed::{Departed, State, StateSpec, Update, Visit};

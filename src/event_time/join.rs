@@ -4,8 +4,8 @@ use std::ops::RangeBounds;
 
 use tidegate_operators::Record;
 use tidegate_operators::event_time::{
-    Bounds, EventJoin, JoinSpec, Late, On, PairTime, Shape, TimeWindow, TimeWindows,
-    WatermarkPolicy, upper_ms,
+    Bounds, EventJoin, JoinSpec, Late, On, PairTime, Shape, Stamp, TimeWindow, TimeWindows,
+    Watermark, WatermarkPolicy, upper_ms,
 };
 use tidegate_operators::keyed::Side;
 
@@ -97,9 +97,11 @@ impl<'s, K: Record, V: Record> EventStream<'s, (K, V)> {
     /// Each record in each of its windows, which become part of its key; its time is the window's
     /// last instant.
     fn by_window(self, windows: TimeWindows) -> EventStream<'s, ((TimeWindow, K), V)> {
-        let rows = self.rows.flat_map(move |(at_us, (key, value))| {
-            let windows = windows.of(at_us.div_euclid(1000));
-            windows.map(move |window| (window.last_us(), ((window, key.clone()), value.clone())))
+        let rows = self.rows.flat_map(move |(stamp, (key, value))| {
+            windows.of(stamp.at_ms()).map(move |window| {
+                let stamp = Stamp { at_us: window.last_us(), ..stamp };
+                (stamp, ((window, key.clone()), value.clone()))
+            })
         });
         EventStream { rows, clock: self.clock }
     }
@@ -206,8 +208,9 @@ impl<'s, K: Record, V: Record, W: Record> EventPairs<'s, K, V, W> {
         if late != Late::SideOutput {
             self.left.ctx().reject(BuildError::NoSideOutput);
         }
-        let lefts = self.left.sift("Late", move |row, mark| late.is_late(upper_ms(row.0), mark));
-        let rights = self.right.sift("Late", move |row, mark| late.is_late(upper_ms(row.0), mark));
+        let is_late = move |at: Stamp, mark| late.is_late(upper_ms(at.at_us), at.judged_by(mark));
+        let lefts = self.left.sift("Late", move |row, mark| is_late(row.0, mark));
+        let rights = self.right.sift("Late", move |row, mark| is_late(row.0, mark));
         (lefts.map(|(_, row)| row), rights.map(|(_, row)| row))
     }
 
@@ -270,8 +273,10 @@ impl<'s, K: Record, V: Record, W: Record> EventPairs<'s, K, V, W> {
         let (behind_ms, waits_for_ever) = (spec.behind_ms(), spec.waits_for_ever());
 
         let clock: Option<Clock<'s>> = left.clock.or(right.clock);
-        let lefts = left.rows.map(|(at_us, (key, row))| (key, Side::Left((at_us, row))));
-        let rights = right.rows.map(|(at_us, (key, row))| (key, Side::Right((at_us, row))));
+        let at = move |stamp| at_us(stamp, late);
+        let lefts = left.rows.map(move |(stamp, (key, row))| (key, Side::Left((at(stamp), row))));
+        let rights =
+            right.rows.map(move |(stamp, (key, row))| (key, Side::Right((at(stamp), row))));
         let both = lefts.beside("join", rights);
         let slide = both.slide;
         let paced = paced(ctx, clock.as_ref(), both.shipped_by_key());
@@ -279,4 +284,14 @@ impl<'s, K: Record, V: Record, W: Record> EventPairs<'s, K, V, W> {
         let results = Results::new(ctx, emitted, slide).unconsolidated();
         EventJoined { results, clock, behind_ms, waits_for_ever }
     }
+}
+
+/// Before all event times: where a row lies that its own watermark has passed.
+const OVER_US: i64 = i64::MIN / 4;
+
+/// The event time by which a row is joined, which is over if by its own watermark it is late.
+fn at_us(stamp: Stamp, late: Late) -> i64 {
+    let own = Watermark::at(stamp.mark_ms);
+    let is_late = stamp.is_marked() && late.is_late(upper_ms(stamp.at_us), own);
+    if is_late { OVER_US } else { stamp.at_us }
 }

@@ -1,6 +1,7 @@
 //! What comes out of a join of streams.
 
 use tidegate_operators::Record;
+use tidegate_operators::event_time::Stamp;
 
 use super::results::Results;
 use super::{Clock, EventStream};
@@ -146,7 +147,7 @@ impl<'s, K: Record, X: Record> EventJoined<'s, K, X> {
             }
             Some(clock.behind(self.behind_ms?))
         });
-        let rows = self.results.closed().map(|(key, (at_us, row))| (at_us, (key, row)));
+        let rows = self.results.closed().map(|(key, (at_us, row))| (Stamp::at(at_us), (key, row)));
         EventStream::new(rows, clock)
     }
 

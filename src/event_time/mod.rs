@@ -3,8 +3,8 @@
 mod dedup;
 mod join;
 mod joined;
-mod results;
 mod process;
+mod results;
 mod sessions;
 mod table;
 mod watermark;
@@ -12,7 +12,7 @@ mod windowed;
 
 use std::rc::Rc;
 
-use tidegate_operators::event_time::{Reading, Sift, Watermark, micros, pace};
+use tidegate_operators::event_time::{Reading, Sift, Stamp, Watermark, micros, pace};
 use tidegate_operators::{Chunks, Record};
 use timely::container::NoopBuilder;
 use timely::dataflow::channels::pact::Pipeline;
@@ -25,19 +25,21 @@ pub use sessions::EventSessions;
 pub use table::EventTable;
 pub use windowed::EventWindowed;
 
-use crate::batch::{BatchId, ChunkStream, RowStream};
+use crate::batch::{BatchId, ChunkStream, RowStream, chunkwise};
+use crate::config::Strategy;
 use crate::context::{Context, Options};
-use crate::dstream::DStream;
+use crate::dstream::{DStream, Order, RowOrder};
 
 /// A stream whose records have event times, and, if it has one, the watermark that follows them.
 ///
 /// The watermark that holds in a batch is the largest event time of all batches before it, less
 /// the delay; it starts at 0 and never goes back. A record at or before the watermark is late, and
 /// so is one in a window that ends there or before. The result does not depend on the number of
-/// workers, nor on how many batches are in flight.
+/// workers, nor on how many batches are in flight. It depends on where batches end, unless the
+/// watermark judges records [one by one](crate::WatermarkRule::by_row).
 pub struct EventStream<'s, D> {
-    /// Records with their event times, in microseconds.
-    rows: DStream<'s, (i64, D)>,
+    /// Records with their event times.
+    rows: DStream<'s, (Stamp, D)>,
     clock: Option<Clock<'s>>,
 }
 
@@ -61,7 +63,7 @@ impl<D: Clone + 'static> Clone for EventStream<'_, D> {
 }
 
 impl<'s, D: Record> EventStream<'s, D> {
-    fn new(rows: DStream<'s, (i64, D)>, clock: Option<Clock<'s>>) -> Self {
+    fn new(rows: DStream<'s, (Stamp, D)>, clock: Option<Clock<'s>>) -> Self {
         EventStream { rows: DStream { options: Options::default(), ..rows }, clock }
     }
 
@@ -72,6 +74,26 @@ impl<'s, D: Record> EventStream<'s, D> {
     /// Gives the next stateful operation a name, under which its state will be found again.
     pub fn uid(mut self, uid: impl Into<String>) -> Self {
         self.rows = self.rows.uid(uid);
+        self
+    }
+
+    /// Says how the next stateful operation keeps its state. Windows, sessions and duplicates are
+    /// kept in a hash index, or recomputed at each batch from all records that are not over; there
+    /// are no arrangements of them.
+    ///
+    /// ```
+    /// # use tidegate::doc::batches;
+    /// use tidegate::{Strategy, TimeWindows};
+    ///
+    /// let counts = batches(vec![vec!["3"], vec!["4"]], |words| {
+    ///     let events = words.with_watermark(|word| word.parse().unwrap_or(0), 0);
+    ///     let events = events.strategy(Strategy::Recompute);
+    ///     events.window(TimeWindows::tumbling(5)).count().snapshots().map(|(_, count)| count)
+    /// });
+    /// assert_eq!(counts, [[1], [2]]);
+    /// ```
+    pub fn strategy(mut self, strategy: Strategy) -> Self {
+        self.rows = self.rows.strategy(strategy);
         self
     }
 
@@ -96,7 +118,17 @@ impl<'s, D: Record> EventStream<'s, D> {
     /// assert_eq!(times, [[(7_000, "7".to_string())]]);
     /// ```
     pub fn with_times(self) -> DStream<'s, (i64, D)> {
-        self.rows
+        let Order::Rows(order) = &self.rows.order else {
+            return self.rows.map(|(stamp, row)| (stamp.at_us, row));
+        };
+        let group = Rc::clone(&order.group);
+        let order = RowOrder {
+            sort: <[_]>::sort_unstable,
+            group: Rc::new(move |(at_us, row): &(i64, D)| group(&(Stamp::at(*at_us), row.clone()))),
+        };
+        let strip = |(stamp, row): (Stamp, D)| (stamp.at_us, row);
+        let chunks = chunkwise(self.rows.chunks.clone(), "Times", move |rows| rows.map(strip));
+        self.rows.ordered(chunks, order)
     }
 
     /// Applies a function to each record; its event time stays.
@@ -109,7 +141,10 @@ impl<'s, D: Record> EventStream<'s, D> {
     /// assert_eq!(lengths, [[4]]);
     /// ```
     pub fn map<E: Record>(self, mut logic: impl FnMut(D) -> E + 'static) -> EventStream<'s, E> {
-        EventStream { rows: self.rows.map(move |(at, row)| (at, logic(row))), clock: self.clock }
+        EventStream {
+            rows: self.rows.map(move |(stamp, row)| (stamp, logic(row))),
+            clock: self.clock,
+        }
     }
 
     /// Keeps the records for which `keep` holds.
@@ -158,7 +193,9 @@ impl<'s, D: Record> EventStream<'s, D> {
             return (self, none);
         };
         let clock = clock.clone();
-        let is_late = |row: &(i64, D), mark: Watermark| row.0 <= micros(mark.late_ms);
+        let is_late = |(stamp, _): &(Stamp, D), mark: Watermark| {
+            stamp.at_us <= micros(stamp.judged_by(mark).late_ms)
+        };
         let late = self.sift("Late", is_late).map(|(_, row)| row);
         let in_time = self.sift("In time", move |row, mark| !is_late(row, mark));
         (EventStream { rows: in_time, clock: Some(clock) }, late)
@@ -168,8 +205,8 @@ impl<'s, D: Record> EventStream<'s, D> {
     fn sift(
         &self,
         name: &str,
-        keep: impl FnMut(&(i64, D), Watermark) -> bool + 'static,
-    ) -> DStream<'s, (i64, D)> {
+        keep: impl FnMut(&(Stamp, D), Watermark) -> bool + 'static,
+    ) -> DStream<'s, (Stamp, D)> {
         let rows = self.rows.clone().tagged();
         let paced = self.paced(rows.chunks.clone());
         let chunks = self.ctx().attach_per_batch(name, paced, Sift::new(keep));
@@ -182,8 +219,6 @@ impl<'s, D: Record> EventStream<'s, D> {
     }
 }
 
-/// Chunks, and the watermarks of their batches.
-pub(crate) type PacedStream<'s, E> =
 /// Chunks together with the watermarks of their batches, if there are any.
 fn paced<'s, E: Record>(
     ctx: Context<'s>,
@@ -197,7 +232,8 @@ fn paced<'s, E: Record>(
     pace(chunks, watermarks)
 }
 
-type PacedStream<'s, E> =
+/// Chunks, and the watermarks of their batches.
+pub(crate) type PacedStream<'s, E> =
     timely::dataflow::Stream<'s, BatchId, tidegate_operators::event_time::Paced<Chunks<E>>>;
 
 impl<'s> Clock<'s> {

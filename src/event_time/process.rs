@@ -67,9 +67,11 @@ impl<'s, K: Record, V: Record> EventStream<'s, (K, V)> {
         let (ctx, options, slide) = (self.ctx(), self.rows.options.clone(), self.rows.slide);
         let rows = match &self.clock {
             None => self.rows.clone(),
-            Some(_) => self.sift("In time", |row, mark| row.0 > micros(mark.late_ms)),
+            Some(_) => self.sift("In time", |(stamp, _), mark| {
+                stamp.at_us > micros(stamp.judged_by(mark).late_ms)
+            }),
         };
-        let pairs = rows.map(|(at_us, (key, value))| (key, (at_us.div_euclid(1000), value)));
+        let pairs = rows.map(|(stamp, (key, value))| (key, (stamp.at_ms(), value)));
         let paced = self.paced(pairs.shipped_by_key());
         StateStream::of_process(ctx, &options, paced, slide, process)
     }

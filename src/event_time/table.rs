@@ -1,7 +1,7 @@
 //! Tables by window of event time, and how they leave.
 
 use tidegate_operators::Record;
-use tidegate_operators::event_time::{Emitted, TimeWindow};
+use tidegate_operators::event_time::{Emitted, Stamp, TimeWindow};
 
 use super::results::Results;
 use super::{Clock, EventStream};
@@ -134,7 +134,8 @@ impl<'s, K: Record, V: Record> EventTable<'s, K, V> {
     pub fn closed(self) -> EventStream<'s, (K, V)> {
         let window_of = self.window_of;
         let clock = self.clock.as_ref().map(|clock| clock.behind(0));
-        let rows = self.results.closed().map(move |row| (window_of(&row).last_us(), row));
+        let rows =
+            self.results.closed().map(move |row| (Stamp::at(window_of(&row).last_us()), row));
         EventStream::new(rows, clock)
     }
 

@@ -5,6 +5,7 @@
 //! catch what only shows at a terminal, and what needs a real broker (the Kafka tests have that).
 
 mod bad_input;
+mod event_time_examples;
 mod examples;
 mod records;
 mod signals;
@@ -23,7 +24,9 @@ pub fn trials() -> Vec<Trial> {
         every_command_explains_itself,
         the_version_is_the_one_of_the_package,
     ];
-    [own, bad_input::trials(), records::trials(), signals::trials(), examples::trials()]
+    let examples = [examples::trials(), event_time_examples::trials()];
+    let examples = examples.into_iter().flatten().collect();
+    [own, bad_input::trials(), records::trials(), signals::trials(), examples]
         .into_iter()
         .flatten()
         .collect()

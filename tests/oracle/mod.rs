@@ -11,6 +11,8 @@ mod chains;
 mod check;
 mod event_joins;
 mod event_time;
+mod event_time_idle;
+mod event_time_splits;
 mod graphs;
 pub mod input;
 mod interop;
@@ -38,6 +40,8 @@ pub fn trials() -> Vec<Trial> {
         queryable::trials(),
         event_time::trials(),
         event_joins::trials(),
+        event_time_idle::trials(),
+        event_time_splits::trials(),
         interop::trials(),
         joins::trials(),
         graphs::trials(),

@@ -3,7 +3,7 @@
 use libtest_mimic::Trial;
 use tidegate::operators::batched::BatchOperator;
 use tidegate::operators::event_time::{
-    Bounds, Emitted, EventJoin, JoinSpec, Late, Paced, SavedJoin, Shape,
+    Bounds, Emitted, EventJoin, JoinSpec, Late, Paced, SavedJoin, Shape, Stamp,
 };
 use tidegate::operators::keyed::Side;
 use tidegate::operators::{Chunks, Peers, Tick, ship};
@@ -12,7 +12,8 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Operator;
 use timely::dataflow::{Stream, StreamVec};
 
-use super::operators::{LATE, RowStream, open, paced, restorable, timed};
+use super::event_time::{LATE, open, paced, timed};
+use super::operators::{RowStream, restorable};
 use super::run::{Restorable, Saved, Shown, goes_on};
 use crate::oracle::input::Row;
 use crate::support::trials;
@@ -36,9 +37,9 @@ fn sides<'s>(
     let sides = timed(rows.clone()).unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Sides", |_, _| {
         |input, output| {
             input.for_each(|time, chunks| {
-                let mut rows = std::mem::take(chunks).map(|(at_us, row): (i64, Row)| {
+                let mut rows = std::mem::take(chunks).map(|(stamp, row): (Stamp, Row)| {
                     let side = if row.1 % 2 == 0 { Side::Left } else { Side::Right };
-                    (row.0, side((at_us, row.1)))
+                    (row.0, side((stamp.at_us, row.1)))
                 });
                 output.session_with_builder(&time).give_container(&mut rows);
             });

@@ -7,6 +7,7 @@
 
 mod arranged;
 mod event_joins;
+mod event_time;
 mod operators;
 mod process;
 mod run;
@@ -19,6 +20,7 @@ pub fn trials() -> Vec<Trial> {
         operators::trials(),
         process::trials(),
         arranged::trials(),
+        event_time::trials(),
         event_joins::trials(),
         transport::trials(),
     ]

@@ -9,7 +9,8 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Operator;
 use timely::dataflow::{Stream, StreamVec};
 
-use super::operators::{RowStream, paced, timed};
+use super::event_time::{paced, timed};
+use super::operators::RowStream;
 use super::run::{Restorable, Saved, Shown, goes_on};
 use crate::oracle::process::{Cells, Tale};
 use crate::support::trials;
@@ -45,7 +46,7 @@ impl<const STATES: bool> Restorable for Told<STATES> {
                 |input, output| {
                     input.for_each(|time, chunks| {
                         let mut pairs = std::mem::take(chunks)
-                            .map(|(at_us, (key, action))| (key, (at_us / 1000, action)));
+                            .map(|(stamp, (key, action))| (key, (stamp.at_ms(), action)));
                         output.session_with_builder(&time).give_container(&mut pairs);
                     });
                 }

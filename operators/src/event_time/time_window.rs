@@ -15,6 +15,8 @@ pub struct TimeWindow {
 }
 
 impl TimeWindow {
+    /// A window before all time, in which rows lie that are too late for their own.
+    pub const OVER: TimeWindow = TimeWindow { start_ms: i64::MIN, end_ms: i64::MIN };
     /// The last microsecond in it: the event time of what comes out of it. That of an instant is
     /// the instant.
     ///

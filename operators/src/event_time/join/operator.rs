@@ -104,12 +104,12 @@ impl<D: Record, V, W, X> Flank<D, V, W, X> {
 
     /// When it is known that a row stays alone.
     fn closes_ms(&self, row: &Kept<D>) -> i64 {
-        self.late.closes_ms(self.over_ms(row))
+        self.late.closed_at(self.over_ms(row))
     }
 
     /// When a row goes.
     fn goes_ms(&self, row: &Kept<D>) -> i64 {
-        self.late.goes_ms(self.over_ms(row))
+        self.late.gone_at(self.over_ms(row))
     }
 
     /// When there is next something to do for the rows of a key.
