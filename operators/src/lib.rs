@@ -46,6 +46,7 @@ pub mod interop;
 pub mod iterate;
 pub mod join;
 pub mod keyed;
+pub mod learn;
 pub mod local;
 pub mod order;
 mod record;
