@@ -90,7 +90,7 @@ pub use tidegate_abomonation as abomonation;
 pub use batch::{BatchId, ChunkStream, Collection, Diff, RowStream, Tick};
 pub use config::{Cluster, Config, Secret, Strategy, Trigger};
 pub use context::Context;
-pub use dstream::{DStream, OperatorOutput, Span, StateStream};
+pub use dstream::{DStream, Learned, OperatorOutput, Span, StateStream};
 pub use engine::{Job, Local, ManualClock, Stopper, run, start};
 pub use error::RunError;
 pub use event_time::{EventSessions, EventStream, EventTable, EventWindowed};
@@ -103,6 +103,7 @@ pub use tidegate_operators::event_time::{
     EventTimeStats, Late, Reading, TimeWindow, TimeWindows, WatermarkPolicy,
 };
 pub use tidegate_operators::keyed::{Departed, State, StateSpec, Update, Visit};
+pub use tidegate_operators::learn::Learner;
 pub use tidegate_operators::{
     Aggregate, Count, Max, Mean, Min, Record, Reduce, ReduceInverse, Sum,
 };
