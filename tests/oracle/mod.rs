@@ -14,6 +14,7 @@ mod graphs;
 pub mod input;
 mod interop;
 mod joins;
+mod learning;
 mod same_bytes;
 mod skew;
 mod state;
@@ -35,6 +36,7 @@ pub fn trials() -> Vec<Trial> {
         interop::trials(),
         joins::trials(),
         graphs::trials(),
+        learning::trials(),
         same_bytes::trials(),
         skew::trials(),
     ]
