@@ -100,33 +100,41 @@ where
         let (variable, fed_back) = Variable::new(inner, Product::new(Default::default(), 1));
         let result = body(inner, fed_back.concat(source.clone()));
         let courses = Courses::default();
-        let result = noted(result, &courses);
+        // The first round is number 0 inside.
+        let result = noted(result, &courses, |round| round + 1);
         let change = result.clone().concat(source.negate());
-        let again =
-            change.inner.unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Again", move |_, _| {
-                move |input, output| {
-                    input.for_each(|time, updates| {
-                        let mut updates = std::mem::take(updates);
-                        updates
-                            .retain(|(_, at, _): &(D, Round<T>, Diff)| at.inner + 1 < rounds_max);
-                        if !updates.is_empty() {
-                            output.session_with_builder(&time).give_container(&mut updates);
-                        }
-                    });
-                }
-            });
-        variable.set(again.as_collection());
+        variable.set(again(change, rounds_max - 1));
         closed(result.leave(scope), courses)
     })
 }
 
-/// What is noted of batches that are not over.
-type Courses<T> = Rc<RefCell<BTreeMap<T, Course>>>;
+/// What differs in rounds before the last.
+pub(crate) fn again<'i, T: Epoch, D: Record>(
+    change: VecCollection<'i, Round<T>, D, Diff>,
+    last: u64,
+) -> VecCollection<'i, Round<T>, D, Diff> {
+    let again = change.inner.unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Again", move |_, _| {
+        move |input, output| {
+            input.for_each(|time, updates| {
+                let mut updates = std::mem::take(updates);
+                updates.retain(|(_, at, _): &(D, Round<T>, Diff)| at.inner < last);
+                if !updates.is_empty() {
+                    output.session_with_builder(&time).give_container(&mut updates);
+                }
+            });
+        }
+    });
+    again.as_collection()
+}
 
-/// The same collection; its rounds are noted.
-fn noted<'i, T: Epoch, D: Record>(
+/// What is noted of batches that are not over.
+pub(crate) type Courses<T> = Rc<RefCell<BTreeMap<T, Course>>>;
+
+/// The same collection; its rounds are noted, under the numbers that users know.
+pub(crate) fn noted<'i, T: Epoch, D: Record>(
     result: VecCollection<'i, Round<T>, D, Diff>,
     courses: &Courses<T>,
+    number: impl Fn(u64) -> u64 + 'static,
 ) -> VecCollection<'i, Round<T>, D, Diff> {
     let courses = Rc::clone(courses);
     let passed = result.inner.unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Note", move |_, _| {
@@ -135,7 +143,7 @@ fn noted<'i, T: Epoch, D: Record>(
                 let mut courses = courses.borrow_mut();
                 for (_, at, _) in updates.iter() {
                     let course = courses.entry(at.outer).or_default();
-                    course.rounds = course.rounds.max(at.inner + 1);
+                    course.rounds = course.rounds.max(number(at.inner));
                     course.updates += 1;
                 }
                 output.session_with_builder(&time).give_container(updates);
@@ -149,7 +157,7 @@ fn noted<'i, T: Epoch, D: Record>(
 ///
 /// Nothing is noted of a batch any more once that has happened: a message inside that might still
 /// have a difference for the batch would hold the frontier.
-fn closed<'s, T: Epoch, D: Record>(
+pub(crate) fn closed<'s, T: Epoch, D: Record>(
     rows: VecCollection<'s, T, D, Diff>,
     courses: Courses<T>,
 ) -> Iterated<'s, T, D> {

@@ -49,6 +49,7 @@ pub mod keyed;
 pub mod learn;
 pub mod local;
 pub mod order;
+pub mod reach;
 mod record;
 pub mod ship;
 mod tick;

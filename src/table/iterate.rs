@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use differential_dataflow::{AsCollection, VecCollection};
 use tidegate_operators::batched::{Load, Report, StateSize};
-use tidegate_operators::iterate::{Course, Round, RoundsPerBatch, iterate};
+use tidegate_operators::iterate::{self, Course, Round, RoundsPerBatch, iterate};
 use tidegate_operators::join::{self, KeyArrangement, PairArrangement};
 use tidegate_operators::{Aggregate, Peers, Record, interop, ship};
 use timely::container::NoopBuilder;
@@ -42,8 +42,8 @@ pub struct Iterated<'s, D: 'static> {
     /// How many rounds each batch took: 0 if nothing changed. As many as were allowed: they may
     /// not have been enough.
     pub rounds: DStream<'s, u64>,
-    name: String,
-    rounds_max: u64,
+    pub(super) name: String,
+    pub(super) rounds_max: u64,
 }
 
 impl<'s, D: Record> Iterated<'s, D> {
@@ -134,7 +134,7 @@ struct Shared<'i> {
 }
 
 /// What measures each arrangement, when all are told through which batch they are complete.
-type Gauges = Rc<RefCell<Vec<Box<dyn FnMut(&Antichain<Round<BatchId>>) -> StateSize>>>>;
+pub(super) type Gauges = Rc<RefCell<Vec<Box<dyn FnMut(&Antichain<Round<BatchId>>) -> StateSize>>>>;
 
 impl<D: Clone + 'static> Clone for Nested<'_, D> {
     fn clone(&self) -> Self {
@@ -182,7 +182,7 @@ impl<'s, D: Record> Table<'s, D> {
     {
         let (ctx, slide, uid) = (self.ctx, self.slide, self.options.uid.clone());
         let (peers, outer) = (ctx.peers(), ctx.scope());
-        let (number, name) = ctx.build().name_operator("iterate", uid.as_deref());
+        let named = ctx.build().name_operator("iterate", uid.as_deref());
         let gauges = Gauges::default();
         let mut place = None;
         let iterated = iterate(outer, self.into_collection(), rounds_max, |scope, rows| {
@@ -193,17 +193,30 @@ impl<'s, D: Record> Table<'s, D> {
             place = result.settled;
             result.rows
         });
-        ctx.report(number, measured(iterated.courses.clone(), gauges));
-        let table = Table::of_collection(ctx, iterated.output, slide);
-        let table = Table { place, ..table };
-        let owner = peers.owner_of_key(&());
-        let rounds = interop::chunked(iterated.courses.map(|course| course.rounds));
-        let rounds = ship::ship(rounds, peers, "rounds", move |_| owner);
-        let operator = RoundsPerBatch::new(owner == peers.index());
-        let rounds = ctx.attach_per_batch("Rounds", rounds, operator);
-        ctx.report_rounds(number, rounds.clone(), rounds_max);
-        Iterated { table, rounds: ctx.dstream(rounds), name, rounds_max }
+        let iterated = told(ctx, named, slide, rounds_max, iterated, gauges);
+        Iterated { table: Table { place, ..iterated.table }, ..iterated }
     }
+}
+
+/// The table of an iteration, and what is told of its rounds.
+pub(super) fn told<'s, D: Record>(
+    ctx: Context<'s>,
+    (number, name): (u32, String),
+    slide: u64,
+    rounds_max: u64,
+    iterated: iterate::Iterated<'s, BatchId, D>,
+    gauges: Gauges,
+) -> Iterated<'s, D> {
+    ctx.report(number, measured(iterated.courses.clone(), gauges));
+    let peers = ctx.peers();
+    let owner = peers.owner_of_key(&());
+    let rounds = interop::chunked(iterated.courses.map(|course| course.rounds));
+    let rounds = ship::ship(rounds, peers, "rounds", move |_| owner);
+    let operator = RoundsPerBatch::new(owner == peers.index());
+    let rounds = ctx.attach_per_batch("Rounds", rounds, operator);
+    ctx.report_rounds(number, rounds.clone(), rounds_max);
+    let table = Table::of_collection(ctx, iterated.output, slide);
+    Iterated { table, rounds: ctx.dstream(rounds), name, rounds_max }
 }
 
 /// The size of all arrangements after each batch that has changed the result.

@@ -7,6 +7,7 @@ mod iterate;
 mod join;
 mod operator;
 mod output;
+mod reach;
 mod rows;
 mod timed_join;
 

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 use libtest_mimic::Trial;
 
-use crate::support::process::{Program, free_addresses, tidegate};
-use crate::support::{Rng, trials};
+use crate::support::process::{Program, tidegate};
+use crate::support::{Rng, free_addresses, trials};
 
 pub fn trials() -> Vec<Trial> {
     let own = trials![
