@@ -32,7 +32,8 @@ fn clusters_of_made_up_points_are_found() {
     let place = tempfile::tempdir().expect("a directory");
     let source = "generate:?records=4000&seed=3&partitions=2";
     let command = format!("run kmeans --source {source} --clusters 2 --dimensions 3 --half-life 1");
-    let run = tidegate(&format!("{command} {NOW} --sink jsonl:out")).within(place.path());
+    let now = "--trigger available-now --records-per-partition 100 --quiet";
+    let run = tidegate(&format!("{command} {now} --sink jsonl:out")).within(place.path());
     run.run().well();
     let batches = rows(&place.path().join("out"));
     let last: Vec<_> = batches[batches.len() - 2..].iter().map(|line| &line["row"]).collect();
@@ -40,7 +41,7 @@ fn clusters_of_made_up_points_are_found() {
     for centre in centres {
         let near = last.iter().any(|row| {
             let found = numbers(&row[1]["centre"]);
-            found.iter().zip(&centre).all(|(found, along)| (found - along.0).abs() < 0.2)
+            found.iter().zip(&centre).all(|(found, along)| (found - along.0).abs() < 0.4)
         });
         assert!(near, "nothing near {centre:?}: {last:?}");
     }
@@ -101,30 +102,30 @@ fn a_graph_that_must_settle_ends_the_job_at_the_bound() {
     let place = tempfile::tempdir().expect("a directory");
     let path: String = (0..5).map(|node| format!("[{node},{}]\n", node + 1)).collect();
     fs::write(place.path().join("edges"), path).expect("written");
-    let command = format!("run reachability --source file:edges {NOW} --sink jsonl:out");
+    let command = format!("run reachability --source file:edges {NOW} --sink");
     let run = |options: &str| tidegate(&format!("{command} {options}")).within(place.path()).run();
-    run("--rounds-max 3").well();
-    assert_eq!(rows(&place.path().join("out")).len(), 4, "the root, and three steps");
-    run("--must-settle").well();
-    assert_eq!(rows(&place.path().join("out")).len(), 6);
-    let ended = run("--rounds-max 3 --must-settle");
+    run("jsonl:some --rounds-max 3").well();
+    assert_eq!(rows(&place.path().join("some")).len(), 4, "the root, and three steps");
+    run("jsonl:all --must-settle").well();
+    assert_eq!(rows(&place.path().join("all")).len(), 6);
+    let ended = run("jsonl:none --rounds-max 3 --must-settle");
     ended.failed(1, &["not settled in batch 1 after 3 rounds", "allow more"]);
+    assert!(rows(&place.path().join("none")).is_empty());
 }
 
 fn a_worker_that_has_too_much_is_named() {
     let place = tempfile::tempdir().expect("a directory");
     let star: String = (1..400).map(|node| format!("[0,{node}]\n")).collect();
-    let even: String = (1..400).map(|node| format!("[{},{}]\n", node * 7 % 400, node)).collect();
     fs::write(place.path().join("star"), star).expect("written");
-    fs::write(place.path().join("even"), even).expect("written");
     let run = |options: &str| {
         let command = "run reachability --sink null --trigger available-now --source";
         tidegate(&format!("{command} {options}")).within(place.path()).run().well().stderr
     };
     let star = run("file:star -w 4");
-    let named = star.lines().find(|line| line.contains("uneven load")).expect("it is said");
-    assert!(named.contains("`arrangement`") && named.contains("4.0 times its share"), "{named}");
-    for even in ["file:even -w 4", "file:star -w 1"] {
+    let mut named = star.lines().filter(|line| line.contains("uneven load"));
+    let edges = named.find(|line| line.contains("`arrangement`")).expect("it is said");
+    assert!(edges.contains("399 of 399 rows, 4.0 times its share"), "{edges}");
+    for even in ["generate:?records=4000&partitions=4 -w 4", "file:star -w 1"] {
         let even = run(even);
         assert!(!even.contains("uneven load"), "{even}");
     }

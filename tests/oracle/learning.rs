@@ -315,9 +315,9 @@ fn what_decays_is_forgotten_by_batches_or_by_points() {
     assert!(all.iter().zip(expected).all(|(a, b)| near(*a, b)), "{all:?}: {expected:?}");
     // Everything is: the mean of the last batch that had a point.
     assert_eq!(centres(Decay::Batches(0.0), &batches), [4.0, 1.0, 1.0, 0.0]);
-    // Half a batch: weights 1 and 2, then (1/2 and 1, and) 1/4, 1/2 and 2.
+    // Each batch halves what was there: of four points in two batches 1/4 and 1/2 are left.
     let halves = centres(Decay::half_life_in_batches(1.0), &batches);
-    let expected = [4.0, 2.0, 2.0, (0.25 * 2.0 * 4.0 + 0.5 * 2.0 * 1.0) / (0.5 + 1.0 + 2.0)];
+    let expected = [4.0, 2.0, 2.0, (0.25 * 4.0 + 0.5 * 1.0) / (0.25 + 0.5 + 2.0)];
     assert!(halves.iter().zip(expected).all(|(a, b)| near(*a, b)), "{halves:?}: {expected:?}");
     // Two points halve what was there; no point leaves it as it is.
     let halves = centres(Decay::half_life_in_points(2.0), &batches);

@@ -46,7 +46,13 @@ pub fn find(case: &Case) -> Result<Program, String> {
 
 /// Whether a fact is about an operator or a formula alone, which need no job.
 pub fn runs_no_job(case: &Case) -> bool {
-    let formulas = ["pid_rate", "pid_rate.validate", "pid_rate.property", "kafka_rate_limit"];
+    let formulas = [
+        "pid_rate",
+        "pid_rate.validate",
+        "pid_rate.property",
+        "kafka_rate_limit",
+        "event_time_stats",
+    ];
     let operators = ["mapWithState.record", "mapWithState.chain", "state_object"];
     formulas.contains(&&*case.op) || operators.contains(&&*case.op)
 }
