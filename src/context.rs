@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use tidegate_operators::batched::{Attachment, BatchOperator, StateSize, attach};
-use tidegate_operators::{Peers, Record};
+use tidegate_operators::batched::{Attachment, BatchOperator, Report, attach};
+use tidegate_operators::{Peers, Record, interop};
 use timely::ExchangeData;
 use timely::container::NoopBuilder;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
@@ -129,24 +129,37 @@ impl<'s> Context<'s> {
         let (number, uid) = self.build.name_operator(kind, options.uid.as_deref());
         let attachment = Attachment::named(uid).on_ticks(self.ticks());
         let attached = attach(input, operator, attachment);
-        self.report_sizes(number, attached.sizes);
+        self.report(number, attached.reports);
         attached.output
     }
 
-    /// Sends the sizes of an operator's state to worker 0.
-    pub(crate) fn report_sizes(self, operator: u32, sizes: RowStream<'s, StateSize>) {
+    /// Sends an operator's reports to worker 0.
+    pub(crate) fn report(self, operator: u32, reports: RowStream<'s, Report>) {
         let (worker, collector) = (self.scope.index() as u32, Rc::clone(&self.build.collector));
-        let sizes = sizes.unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Size", move |_, _| {
+        let signed = reports.unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Report", move |_, _| {
             move |input, output| {
-                input.for_each(|time, sizes| {
-                    let mut sized: Vec<(u32, StateSize)> =
-                        sizes.drain(..).map(|size| (worker, size)).collect();
-                    output.session_with_builder(&time).give_container(&mut sized);
+                input.for_each(|time, reports| {
+                    let mut signed: Vec<(u32, Report)> =
+                        reports.drain(..).map(|report| (worker, report)).collect();
+                    output.session_with_builder(&time).give_container(&mut signed);
                 });
             }
         });
-        self.gather(sizes, move |batch, (worker, size)| {
-            collector.borrow_mut().sized(batch, operator, worker, size);
+        self.gather(signed, move |batch, (worker, report)| {
+            collector.borrow_mut().reported(batch, operator, worker, report);
+        });
+    }
+
+    /// Sends the number of rounds of an iteration in each batch to worker 0.
+    pub(crate) fn report_rounds(
+        self,
+        operator: u32,
+        rounds: ChunkStream<'s, u64>,
+        rounds_max: u64,
+    ) {
+        let collector = Rc::clone(&self.build.collector);
+        self.gather(interop::rows(rounds), move |batch, rounds| {
+            collector.borrow_mut().iterated(batch, operator, rounds, rounds_max);
         });
     }
 

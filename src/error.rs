@@ -71,6 +71,19 @@ pub enum RunError {
         /// Whether an operator was running.
         in_operator: bool,
     },
+    /// An iteration that must settle was not through after the rounds that it is allowed.
+    #[error(
+        "`{operator}` was not settled in batch {batch} after {rounds_max} rounds: allow more, or \
+         let it go on with what is there then"
+    )]
+    RoundsExhausted {
+        /// The iteration.
+        operator: String,
+        /// The batch.
+        batch: BatchId,
+        /// The rounds that it may take.
+        rounds_max: u64,
+    },
     /// Another process of the cluster is gone.
     #[error("process {process} is lost: {reason}")]
     PeerLost {

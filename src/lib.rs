@@ -91,7 +91,7 @@ pub use tidegate_abomonation as abomonation;
 pub use batch::{BatchId, ChunkStream, Collection, Diff, RowStream, Tick};
 pub use config::{Cluster, Config, Secret, Strategy, Trigger};
 pub use context::Context;
-pub use dstream::{DStream, OperatorOutput, Span, StateStream};
+pub use dstream::{DStream, Learned, OperatorOutput, Span, StateStream};
 pub use engine::{Job, Local, ManualClock, Stopper, run, start};
 pub use error::RunError;
 pub use event_time::{
@@ -112,6 +112,7 @@ pub use tidegate_operators::keyed::{Departed, State, StateSpec, Update, Visit};
 pub use tidegate_operators::keyed::{
     KeyState, ListState, MapState, Process, Timer, Turn, ValueState,
 };
+pub use tidegate_operators::learn::Learner;
 pub use tidegate_operators::{
     Aggregate, Count, Max, Mean, Min, Record, Reduce, ReduceInverse, Sum,
 };

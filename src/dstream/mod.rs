@@ -4,6 +4,7 @@ mod aggregate;
 mod enrich;
 mod interop;
 mod join;
+mod learn;
 mod map_with_state;
 mod operator;
 mod output;
@@ -28,6 +29,7 @@ use crate::batch::{BatchId, ChunkStream, chunkwise, keyed_tag};
 use crate::config::Strategy;
 use crate::context::{Context, Options};
 
+pub use learn::Learned;
 pub use map_with_state::StateStream;
 pub use operator::OperatorOutput;
 pub use window::Span;

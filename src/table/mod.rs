@@ -8,6 +8,7 @@ mod join;
 mod operator;
 mod output;
 mod queryable;
+mod reach;
 mod rows;
 mod timed_join;
 

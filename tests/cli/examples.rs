@@ -13,7 +13,7 @@ pub fn trials() -> Vec<Trial> {
     let examples = sources().into_iter().map(|(name, command)| {
         let sentence = format!("the example {name} runs as its first line says");
         if !binary(&name).exists() {
-            return skipped("cli", &sentence, "build the examples: cargo build --examples");
+            return skipped("cli", &sentence, NOT_BUILT);
         }
         test("cli", &sentence, move || {
             let shown = run(&name, &command).stdout;
@@ -27,6 +27,9 @@ pub fn trials() -> Vec<Trial> {
     let own = trials!["cli"; the_first_line_of_an_example_is_its_command];
     own.into_iter().chain(examples).collect()
 }
+
+/// Why an example is skipped.
+pub(super) const NOT_BUILT: &str = "build the examples: cargo build --examples";
 
 /// Some of what some of them must say.
 const LINES: [(&str, &[&str]); 3] = [
@@ -73,6 +76,12 @@ fn sources() -> Vec<(String, String)> {
     sources
 }
 
+/// The first line of an example.
+pub(super) fn command(name: &str) -> String {
+    let found = sources().into_iter().find(|(of, _)| of == name);
+    found.expect("the example is there").1
+}
+
 fn the_first_line_of_an_example_is_its_command() {
     for (name, line) in sources() {
         let command = format!("//! cargo run --example {name}");
@@ -82,14 +91,14 @@ fn the_first_line_of_an_example_is_its_command() {
 }
 
 /// Where Cargo puts it, beside the directory of this test.
-fn binary(name: &str) -> PathBuf {
+pub(super) fn binary(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a test has a path");
     let profile = test.ancestors().nth(2).expect("it lies in `deps`, in the profile's directory");
     profile.join("examples").join(name)
 }
 
 /// Runs it with the arguments and the input of its command.
-fn run(name: &str, command: &str) -> Ended {
+pub(super) fn run(name: &str, command: &str) -> Ended {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (command, input) = command.split_once(" < ").unwrap_or((command, ""));
     let arguments = command.split_once(" -- ").map_or("", |(_, arguments)| arguments);

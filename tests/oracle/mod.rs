@@ -17,6 +17,7 @@ mod graphs;
 pub mod input;
 mod interop;
 mod joins;
+mod learning;
 pub mod process;
 mod queryable;
 mod same_bytes;
@@ -45,6 +46,7 @@ pub fn trials() -> Vec<Trial> {
         interop::trials(),
         joins::trials(),
         graphs::trials(),
+        learning::trials(),
         same_bytes::trials(),
         skew::trials(),
     ]

@@ -8,6 +8,7 @@ use timely::dataflow::{Stream, StreamVec};
 use timely::{Accountable, Container};
 
 use crate::Epoch;
+use crate::batched::RowCount;
 
 /// The watermark of a batch, as an operator uses it.
 ///
@@ -57,6 +58,15 @@ impl<C: Accountable, W: 'static> Accountable for Paced<C, W> {
         match self {
             Paced::Rows(rows) => rows.record_count(),
             Paced::Watermark(_) => 1,
+        }
+    }
+}
+
+impl<C: RowCount, W> RowCount for Paced<C, W> {
+    fn row_count(&self) -> usize {
+        match self {
+            Paced::Rows(rows) => rows.row_count(),
+            Paced::Watermark(_) => 0,
         }
     }
 }

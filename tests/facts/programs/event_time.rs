@@ -8,7 +8,7 @@ use tidegate::metrics::BatchRecord;
 use tidegate::sink::{Memory, Null};
 use tidegate::source::Queue;
 use tidegate::{
-    Aggregate, Config, DStream, EventStream, EventTimeStats, Local, Reading, Record, TimeWindow,
+    Aggregate, Config, DStream, EventStream, EventTimeStats, Reading, Record, TimeWindow,
     TimeWindows,
 };
 
@@ -92,11 +92,12 @@ pub fn steps_of<E: Record>(
     let inputs: Vec<_> = batches.iter().map(|_| Queue::<Datum>::new(partitions)).collect();
     let (sources, output) = (inputs.clone(), Memory::<E>::new());
     let sink = output.clone();
-    let mut local = Local::start(case.config(workers), move |ctx| {
-        let rows = sources.iter().map(|source| ctx.source(source.clone()));
-        program(rows.collect()).sink(sink.clone());
-    })
-    .expect("the program can run");
+    let mut local = case
+        .start(case.config(workers), move |ctx| {
+            let rows = sources.iter().map(|source| ctx.source(source.clone()));
+            program(rows.collect()).sink(sink.clone());
+        })
+        .expect("the program can run");
     let count = batches.iter().map(Vec::len).max().expect("an input");
     let records = (0..count).map(|step| {
         for (input, batches) in inputs.iter().zip(&batches) {
@@ -281,12 +282,13 @@ fn interval_ms(text: &str) -> i64 {
 
 /// Why a program is not run, with all causes.
 pub fn refusal(
+    case: &Case,
     workers: usize,
     program: impl for<'s> Fn(DStream<'s, Datum>) + Send + Sync + 'static,
 ) -> String {
     let source = Queue::<Datum>::new(1);
     let config = Config::new("fact").workers(workers);
-    let Err(error) = Local::start(config, move |ctx| program(ctx.source(source.clone()))) else {
+    let Err(error) = case.start(config, move |ctx| program(ctx.source(source.clone()))) else {
         panic!("the program runs");
     };
     let mut text = error.to_string();
@@ -302,7 +304,7 @@ fn negative_delays(case: &Case, workers: usize) {
     let delays = case.input.as_array().expect("delays");
     for (delay, expected) in delays.iter().zip(&case.expected) {
         let delay_ms = interval_ms(delay[0].as_str().expect("an interval"));
-        let text = refusal(workers, move |rows| {
+        let text = refusal(case, workers, move |rows| {
             let events = rows.with_watermark(|row| row.number(), delay_ms);
             events.into_stream().sink(Null::default());
         });
@@ -350,13 +352,14 @@ fn session_window(case: &Case) -> Result<Program, String> {
             let expected = case.text("expect_error").expect("an error");
             let text = Arc::new(Mutex::new("never run"));
             let seen = Arc::clone(&text);
-            let mut local = Local::start(case.config(workers), move |ctx| {
-                let rows = ctx.source(Queue::<Datum>::new(1));
-                let events = rows.with_watermark(|row| row.number(), 0);
-                *seen.lock().expect("nobody panics") = events.sessions(|_, _| 10);
-                events.into_stream().sink(Null::default());
-            })
-            .expect("the program can run");
+            let mut local = case
+                .start(case.config(workers), move |ctx| {
+                    let rows = ctx.source(Queue::<Datum>::new(1));
+                    let events = rows.with_watermark(|row| row.number(), 0);
+                    *seen.lock().expect("nobody panics") = events.sessions(|_, _| 10);
+                    events.into_stream().sink(Null::default());
+                })
+                .expect("the program can run");
             local.tick();
             local.stop().expect("the job ends well");
             let text = *text.lock().expect("nobody panics");

@@ -47,6 +47,19 @@ pub fn find(case: &Case) -> Result<Program, String> {
     found.unwrap_or_else(|| Err(case.op.clone()))
 }
 
+/// Whether a fact is about an operator or a formula alone, which need no job.
+pub fn runs_no_job(case: &Case) -> bool {
+    let formulas = [
+        "pid_rate",
+        "pid_rate.validate",
+        "pid_rate.property",
+        "kafka_rate_limit",
+        "event_time_stats",
+    ];
+    let operators = ["mapWithState.record", "mapWithState.chain", "state_object"];
+    formulas.contains(&&*case.op) || operators.contains(&&*case.op)
+}
+
 fn ones(words: DStream<'_, Datum>) -> DStream<'_, (Datum, i64)> {
     words.map(|word| (word, 1))
 }
