@@ -289,7 +289,7 @@ fn check(
             tales.emitted().sink(sinks.0.clone());
             // Of a state that went as another than it came, both would be here.
             let states = tales.states().snapshots();
-            states.map(|(key, cells)| (key, show(&cells))).sink(sinks.1.clone());
+            states.map_values(|cells| show(&cells)).sink(sinks.1.clone());
             let texts = tales.states().map_values(|cells| show(&cells));
             texts.changes().sink(sinks.2.clone());
         });
