@@ -138,13 +138,12 @@ mod tests {
             });
             found.sort();
             let only = |these: &[(TimeWindow, u64)], those: &[(TimeWindow, u64)], diff| {
-                let those = those.to_vec();
-                let these = these.to_vec().into_iter();
-                these.filter(move |row| !those.contains(row)).map(move |row| (row, diff))
+                let these = these.iter().filter(|row| !those.contains(row));
+                these.map(|row| (*row, diff)).collect::<Vec<_>>()
             };
             let both = before.iter().filter(|row| after.contains(row)).map(|row| (*row, 0));
             let mut expected: Vec<((TimeWindow, u64), crate::Diff)> =
-                only(&before, &after, -1).chain(only(&after, &before, 1)).chain(both).collect();
+                [only(&before, &after, -1), only(&after, &before, 1), both.collect()].concat();
             expected.sort();
             assert_eq!(found, expected);
         }
