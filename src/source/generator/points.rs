@@ -12,9 +12,10 @@ impl Generator<Point> {
     ///
     /// ```
     /// use tidegate::source::Generator;
+    /// use tidegate::workloads::Point;
     ///
     /// let point = Generator::points(3, 2, 7).record(0, 12);
-    /// let near = |centre: &Vec<_>| centre.iter().zip(&point).all(|(a, b)| (*a - *b).abs() < 5.0);
+    /// let near = |at: &Point| at.iter().zip(&point).all(|(a, b)| (a.0 - b.0).abs() < 5.0);
     /// assert!(Generator::centres(3, 2, 7).iter().any(near));
     /// ```
     pub fn points(clusters: u64, dimensions: u64, seed: u64) -> Self {
