@@ -214,6 +214,7 @@ mod tests {
                         late_found += records;
                         continue;
                     }
+                    Emitted::Settled(row) => panic!("{row:?} lies in a window"),
                 };
                 *table.entry(row).or_default() += diff;
             }

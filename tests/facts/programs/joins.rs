@@ -3,9 +3,7 @@
 use serde_json::Value;
 use tidegate::sink::{Memory, Null};
 use tidegate::source::Queue;
-use tidegate::{
-    Config, DStream, EventJoined, EventPairs, EventStream, Local, Record, TimeWindow, TimeWindows,
-};
+use tidegate::{DStream, EventJoined, EventPairs, EventStream, Record, TimeWindow, TimeWindows};
 
 use super::Program;
 use super::event_time::{Steps, counted, refusal, steps_of, time_ms};
@@ -288,17 +286,18 @@ impl<D> NoPairs for EventStream<'_, D> {}
 
 fn no_key(case: &Case, workers: usize) {
     let expected = case.text("expect_error").expect("an error").to_owned();
-    let mut local = Local::start(case.config(workers), move |ctx| {
-        let rows = ctx.source(Queue::<Datum>::new(1)).event_time(|_| 0);
-        let text = rows.clone().pair_with(rows.clone());
-        assert!(expected.contains(text), "a join without a key: {text}");
-        rows.into_stream().sink(Null::default());
-    })
-    .expect("the program can run");
+    let mut local = case
+        .start(case.config(workers), move |ctx| {
+            let rows = ctx.source(Queue::<Datum>::new(1)).event_time(|_| 0);
+            let text = rows.clone().pair_with(rows.clone());
+            assert!(expected.contains(text), "a join without a key: {text}");
+            rows.into_stream().sink(Null::default());
+        })
+        .expect("the program can run");
     local.tick();
     local.stop().expect("the job ends well");
     // Nor is there an outer join whose rows would never come out.
-    let text = refusal(workers, |rows| {
+    let text = refusal(case, workers, |rows| {
         let rows = rows.event_time(|_| 0).key_by(|_| 0i64);
         rows.clone().pair_with(rows).left_outer_join().finals().sink(Null::default());
     });
@@ -337,14 +336,15 @@ fn join_then_window_count(case: &Case, workers: usize) {
 }
 
 /// How many of 1 to 5 there are of each parity, counted by a job of their own.
-fn parities(workers: usize) -> Vec<(i64, i64)> {
+fn parities(case: &Case, workers: usize) -> Vec<(i64, i64)> {
     let (numbers, counts) = (Queue::<i64>::new(1), Memory::new());
     let (source, sink) = (numbers.clone(), counts.clone());
-    let mut local = Local::start(Config::new("static").workers(workers), move |ctx| {
-        let parities = ctx.source(source.clone()).map(|number| number % 2);
-        parities.count_by_value().sink(sink.clone());
-    })
-    .expect("the program can run");
+    let mut local = case
+        .start(case.config(workers), move |ctx| {
+            let parities = ctx.source(source.clone()).map(|number| number % 2);
+            parities.count_by_value().sink(sink.clone());
+        })
+        .expect("the program can run");
     numbers.push(1..=5);
     local.tick();
     local.stop().expect("the job ends well");
@@ -353,7 +353,7 @@ fn parities(workers: usize) -> Vec<(i64, i64)> {
 
 fn static_join(case: &Case, workers: usize) {
     assert_eq!(case.text("static"), Some("count by parity of 1..5 = [[0,2],[1,3]]"));
-    let parities = parities(workers);
+    let parities = parities(case, workers);
     let found = steps_of(case, workers, vec![case.batches()], 1, move |mut rows| {
         let rows = rows.pop().expect("an input").map(|row| (row.number(), row));
         let joined = rows.join_static(parities.clone());
