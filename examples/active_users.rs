@@ -1,4 +1,4 @@
-//! cargo run --example active_users examples/data/clicks
+//! cargo run --example active_users -- examples/data/clicks
 //!
 //! A click-stream in a directory of files, a click as JSON on each line (`tidegate generate clicks
 //! --sink text:DIRECTORY/part` makes more): how many users were active in the last 200 clicks, and

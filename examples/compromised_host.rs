@@ -1,4 +1,4 @@
-//! cargo run --example compromised_host 10.0.0.66 < examples/data/connections.log
+//! cargo run --example compromised_host -- 10.0.0.66 < examples/data/connections.log
 //!
 //! A host has been taken over: which others may it have infected? All that can be reached from it
 //! along the connections of the last 200 lines of standard input (second, source, target, port),

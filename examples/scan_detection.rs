@@ -1,4 +1,4 @@
-//! cargo run --example scan_detection examples/data/connections.log
+//! cargo run --example scan_detection -- examples/data/connections.log
 //!
 //! Port scans in a log of connections, one a line: second, source, target, port. Who knocks at
 //! fifteen different doors (target and port) or more within a minute raises an alarm, once a minute;
