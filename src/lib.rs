@@ -39,6 +39,7 @@
 //!   go again, [`Table`] a collection maintained across batches.
 //! - [`source`] and [`sink`] are where records come from and go to, and the traits for one's own.
 //! - [`metrics`] tells of batches, [`plan`] of the offsets they cover.
+//! - [`spark`] says what Spark's names are here, and where the two part.
 //! - `tidegate_operators` has the operators themselves, for bare timely and differential.
 
 mod batch;
@@ -117,6 +118,9 @@ pub use tidegate_operators::{
     Aggregate, Count, Max, Mean, Min, Record, Reduce, ReduceInverse, Sum,
 };
 pub use windowed::Windowed;
+
+#[doc = include_str!("../docs/spark.md")]
+pub mod spark {}
 
 /// The program of the README compiles.
 #[cfg(all(doctest, feature = "kafka"))]

@@ -102,13 +102,15 @@ impl Counts {
         else {
             return;
         };
+        // Names stand in a column of their own where some tests are of a kind.
+        let name = name.trim();
         match outcome.trim() {
             "FAILED" => self.failed += 1,
             "ignored" if name.starts_with("[not yet supported") => self.unsupported += 1,
-            outcome if outcome.starts_with("ignored") => self.skipped.push(name.trim().to_owned()),
+            outcome if outcome.starts_with("ignored") => self.skipped.push(name.to_owned()),
             outcome if outcome.starts_with("ok") => {
                 self.passed += 1;
-                let lane = name.trim_end().strip_suffix(']').and_then(|name| name.rsplit_once('['));
+                let lane = name.strip_suffix(']').and_then(|name| name.rsplit_once('['));
                 if let (Some((_, lane)), true) = (lane, name.starts_with("facts::")) {
                     *self.facts.entry(lane.to_owned()).or_default() += 1;
                 }
@@ -206,7 +208,7 @@ mod tests {
             "test index::tests::grows ... ok",
             "test src/config.rs - config::Config (line 9) - compile ... ok",
             "test facts::001 map ... FAILED",
-            "test facts::002 filter [1 workers]     ... ok",
+            "test                       facts::002 filter [1 workers]     ... ok",
             "test facts::002 filter [2 processes] ... ok",
             "test facts::003 count [2 processes] ... ok",
             "test facts::004 union [2 processes] ... FAILED",

@@ -1,9 +1,8 @@
 //! When something becomes of windows.
 
-use std::collections::BTreeMap;
-
+use crate::event_time::due::Due;
 use crate::event_time::{Emitted, Late};
-use crate::{Diff, Record, heap_bytes};
+use crate::{Diff, Record};
 
 /// How far the watermark has come, and which keys are to be looked at when it goes on: a key that
 /// has spans is noted at or before the watermark that closes the first of them, or lets go of it.
@@ -13,13 +12,12 @@ pub(super) struct Closing<K> {
     late: Late,
     /// What ends here or before is closed, unless it is held.
     through_ms: i64,
-    due: BTreeMap<i64, Vec<K>>,
-    bytes: usize,
+    due: Due<K>,
 }
 
 impl<K: Record> Closing<K> {
     pub(super) fn new(late: Late) -> Self {
-        Closing { late, through_ms: i64::MIN, due: BTreeMap::new(), bytes: 0 }
+        Closing { late, through_ms: i64::MIN, due: Due::new() }
     }
 
     pub(super) fn late(&self) -> Late {
@@ -31,7 +29,7 @@ impl<K: Record> Closing<K> {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.bytes
+        self.due.bytes()
     }
 
     pub(super) fn is_closed(&self, end_ms: i64) -> bool {
@@ -54,8 +52,7 @@ impl<K: Record> Closing<K> {
 
     /// Notes a key, to be looked at when the watermark is there.
     pub(super) fn note(&mut self, at_ms: i64, key: K) {
-        self.bytes += size_of::<K>() + heap_bytes(&key);
-        self.due.entry(at_ms).or_default().push(key);
+        self.due.push(at_ms, key);
     }
 
     /// Goes on to a watermark; gives the one before, if it was lower.
@@ -67,9 +64,8 @@ impl<K: Record> Closing<K> {
     /// The keys that are to be looked at now; one that was noted more than once is there as often.
     pub(super) fn take_due(&mut self) -> Vec<K> {
         let mut taken = Vec::new();
-        while let Some(first) = self.due.first_entry().filter(|due| *due.key() <= self.through_ms) {
-            let mut keys = first.remove();
-            self.bytes -= keys.iter().map(|key| size_of::<K>() + heap_bytes(key)).sum::<usize>();
+        let through_ms = self.through_ms;
+        while let Some((_, mut keys)) = self.due.pop(|at_ms| at_ms <= through_ms) {
             if taken.is_empty() {
                 taken = keys;
             } else {

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Diff;
+use crate::batched::Output;
+use crate::{Chunks, Diff};
 
 /// What happened to a row of a table of windows.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -17,6 +18,18 @@ pub enum Emitted<R> {
     Revised(R, Diff),
     /// So many records came too late.
     Late(i64),
+}
+
+impl<R: Clone + 'static> Emitted<R> {
+    /// Gives what a batch came to, and how many of its records came too late.
+    pub(super) fn give(mut emitted: Vec<Self>, late: i64, output: &mut Output<'_, Chunks<Self>>) {
+        if late > 0 {
+            emitted.push(Emitted::Late(late));
+        }
+        if !emitted.is_empty() {
+            output.give(Chunks::loose(emitted));
+        }
+    }
 }
 
 impl<R> Emitted<R> {

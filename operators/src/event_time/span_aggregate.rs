@@ -156,12 +156,7 @@ impl<T: Epoch, S: Spans> BatchOperator<T> for SpanAggregate<S> {
             tap.record(|| SavedWindow::ClosedThrough(watermark.close_ms));
             self.close_through(before_ms, &mut emitted, tap);
         }
-        if dropped > 0 {
-            emitted.push(Emitted::Late(dropped));
-        }
-        if !emitted.is_empty() {
-            output.give(Chunks::loose(emitted));
-        }
+        Emitted::give(emitted, dropped, output);
     }
 
     fn restore(&mut self, saved: Vec<Self::Saved>) {

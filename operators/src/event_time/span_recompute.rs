@@ -141,12 +141,7 @@ impl<T: Epoch, S: Spans> BatchOperator<T> for SpanRecompute<S> {
             size.bytes += if left > 0 { group.bytes() } else { 0 };
             left > 0
         });
-        if dropped > 0 {
-            emitted.push(Emitted::Late(dropped));
-        }
-        if !emitted.is_empty() {
-            output.give(Chunks::loose(emitted));
-        }
+        Emitted::give(emitted, dropped, output);
     }
 
     fn restore(&mut self, saved: Vec<Self::Saved>) {

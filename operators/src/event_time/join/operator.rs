@@ -443,12 +443,7 @@ where
             self.through_ms = closing_ms;
             tap.record(|| SavedJoin::ClosedThrough(closing_ms));
         }
-        if late > 0 {
-            emitted.push(Emitted::Late(late));
-        }
-        if !emitted.is_empty() {
-            output.give(Chunks::loose(emitted));
-        }
+        Emitted::give(emitted, late, output);
     }
 
     fn restore(&mut self, saved: Vec<Self::Saved>) {
