@@ -29,6 +29,13 @@ pub fn skipped(module: &str, name: &str, reason: &str) -> Trial {
         .with_ignored_flag(!strict)
 }
 
+/// A fact about Spark that is not meant to hold here.
+pub fn by_design(module: &str, name: &str, why: &str) -> Trial {
+    Trial::test(format!("{module}::{name}"), || Ok(()))
+        .with_kind(format!("differs by design: {why}"))
+        .with_ignored_flag(true)
+}
+
 /// A fact about something that Tidegate does not have yet.
 pub fn unsupported(module: &str, name: &str, what: &str) -> Trial {
     Trial::test(format!("{module}::{name}"), || Ok(()))
