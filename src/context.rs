@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tidegate_operators::batched::{Attachment, BatchOperator, Restore, StateSize, attach};
-use tidegate_operators::{Peers, Record};
+use tidegate_operators::batched::{Attachment, BatchOperator, Report, Restore, attach};
+use tidegate_operators::{Peers, Record, interop};
 use timely::ExchangeData;
 use timely::container::NoopBuilder;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
@@ -146,7 +146,7 @@ impl<'s> Context<'s> {
             }
         }
         let attached = attach(input, operator, attachment);
-        self.report_sizes(number, attached.sizes);
+        self.report(number, attached.reports);
         if let (Some(saving), Some(tap)) = (saving, attached.tap) {
             self.save::<O>(saving, (number, uid), tap);
         }
@@ -164,7 +164,7 @@ impl<'s> Context<'s> {
     ) -> Stream<'s, BatchId, O::Output> {
         let (number, uid) = self.build.name_operator(kind, options.uid.as_deref());
         let attached = attach(input, operator, Attachment::named(uid).on_ticks(self.ticks()));
-        self.report_sizes(number, attached.sizes);
+        self.report(number, attached.reports);
         attached.output
     }
 
@@ -212,20 +212,33 @@ impl<'s> Context<'s> {
             .probe_with(&saving.saved);
     }
 
-    /// Sends the sizes of an operator's state to worker 0.
-    pub(crate) fn report_sizes(self, operator: u32, sizes: RowStream<'s, StateSize>) {
+    /// Sends an operator's reports to worker 0.
+    pub(crate) fn report(self, operator: u32, reports: RowStream<'s, Report>) {
         let (worker, collector) = (self.scope.index() as u32, Rc::clone(&self.build.collector));
-        let sizes = sizes.unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Size", move |_, _| {
+        let signed = reports.unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Report", move |_, _| {
             move |input, output| {
-                input.for_each(|time, sizes| {
-                    let mut sized: Vec<(u32, StateSize)> =
-                        sizes.drain(..).map(|size| (worker, size)).collect();
-                    output.session_with_builder(&time).give_container(&mut sized);
+                input.for_each(|time, reports| {
+                    let mut signed: Vec<(u32, Report)> =
+                        reports.drain(..).map(|report| (worker, report)).collect();
+                    output.session_with_builder(&time).give_container(&mut signed);
                 });
             }
         });
-        self.gather(sizes, move |batch, (worker, size)| {
-            collector.borrow_mut().sized(batch, operator, worker, size);
+        self.gather(signed, move |batch, (worker, report)| {
+            collector.borrow_mut().reported(batch, operator, worker, report);
+        });
+    }
+
+    /// Sends the number of rounds of an iteration in each batch to worker 0.
+    pub(crate) fn report_rounds(
+        self,
+        operator: u32,
+        rounds: ChunkStream<'s, u64>,
+        rounds_max: u64,
+    ) {
+        let collector = Rc::clone(&self.build.collector);
+        self.gather(interop::rows(rounds), move |batch, rounds| {
+            collector.borrow_mut().iterated(batch, operator, rounds, rounds_max);
         });
     }
 

@@ -74,6 +74,19 @@ pub enum RunError {
         /// Whether an operator was running.
         in_operator: bool,
     },
+    /// An iteration that must settle was not through after the rounds that it is allowed.
+    #[error(
+        "`{operator}` was not settled in batch {batch} after {rounds_max} rounds: allow more, or \
+         let it go on with what is there then"
+    )]
+    RoundsExhausted {
+        /// The iteration.
+        operator: String,
+        /// The batch.
+        batch: BatchId,
+        /// The rounds that it may take.
+        rounds_max: u64,
+    },
     /// Another process of the cluster is gone.
     #[error("process {process} is lost: {reason}")]
     PeerLost {
@@ -240,9 +253,24 @@ pub enum BuildError {
         /// The delay given.
         delay_ms: i64,
     },
+    /// A stream that would be idle at once.
+    #[error("a stream that is idle after {idle_after_ms} ms without a record: use 1 ms or more")]
+    IdleTime {
+        /// The time given.
+        idle_after_ms: i64,
+    },
     /// An operation that has to know when its state expires.
     #[error("`{operation}` is not supported without watermark: use `with_watermark` before it")]
     NoWatermark {
+        /// The operation.
+        operation: &'static str,
+    },
+    /// A join whose rows can wait for others for ever, where it must be known that they do not.
+    #[error(
+        "`{operation}` of a join whose rows wait for ever: give both streams a watermark, and the \
+         join an end by `within`, `at_same_time` or `in_windows`"
+    )]
+    NeverOver {
         /// The operation.
         operation: &'static str,
     },

@@ -39,6 +39,7 @@
 //!   go again, [`Table`] a collection maintained across batches.
 //! - [`source`] and [`sink`] are where records come from and go to, and the traits for one's own.
 //! - [`metrics`] tells of batches, [`plan`] of the offsets they cover.
+//! - [`spark`] says what Spark's names are here, and where the two part.
 //! - `tidegate_operators` has the operators themselves, for bare timely and differential.
 
 mod batch;
@@ -57,6 +58,7 @@ mod event_time;
 pub mod kafka;
 pub mod metrics;
 pub mod plan;
+mod queryable;
 pub mod rate;
 pub mod recovery;
 mod shared;
@@ -91,23 +93,35 @@ pub use tidegate_abomonation as abomonation;
 pub use batch::{BatchId, ChunkStream, Collection, Diff, RowStream, Tick};
 pub use config::{Cluster, Config, Secret, Strategy, Trigger};
 pub use context::Context;
-pub use dstream::{DStream, OperatorOutput, Span, StateStream};
+pub use dstream::{DStream, Learned, OperatorOutput, Span, StateStream};
 pub use engine::{Job, Local, ManualClock, Stopper, run, start};
 pub use error::RunError;
-pub use event_time::{EventSessions, EventStream, EventTable, EventWindowed};
+pub use event_time::{
+    EventJoined, EventPairs, EventSessions, EventStream, EventTable, EventWindowed,
+};
 pub use metrics::Summary;
 pub use ordered_float::OrderedFloat;
+pub use queryable::{BatchChanges, Changes, NotReadable, Queryable};
 pub use shared::{Accumulator, Broadcast};
 pub use table::{ArrangedTable, Change, InRounds, Iterated, Joinable, Nested, Table};
 pub use tidegate_operators as operators;
 pub use tidegate_operators::event_time::{
-    EventTimeStats, Late, Reading, TimeWindow, TimeWindows, WatermarkPolicy,
+    EventTimeStats, Judged, Late, PairTime, Reading, TimeWindow, TimeWindows, WatermarkPolicy,
+    WatermarkRule,
 };
+pub use tidegate_operators::key_state;
 pub use tidegate_operators::keyed::{Departed, State, StateSpec, Update, Visit};
+pub use tidegate_operators::keyed::{
+    KeyState, ListState, MapState, Process, Timer, Turn, ValueState,
+};
+pub use tidegate_operators::learn::Learner;
 pub use tidegate_operators::{
     Aggregate, Count, Max, Mean, Min, Record, Reduce, ReduceInverse, Sum,
 };
 pub use windowed::Windowed;
+
+#[doc = include_str!("../docs/spark.md")]
+pub mod spark {}
 
 /// The program of the README compiles.
 #[cfg(all(doctest, feature = "kafka"))]

@@ -197,7 +197,7 @@ impl<'s, D: Record> Windowed<'s, D> {
         let changes = differences::by_batch::<BatchId, _>(rows.as_collection());
         let (number, uid) = ctx.build().name_operator(kind, options.uid.as_deref());
         let summed = reduce_arranged(changes, &uid, aggregate);
-        ctx.report_sizes(number, summed.sizes);
+        ctx.report(number, summed.reports);
         Table::keyed(ctx, summed.output.inner, slide)
     }
 }
@@ -272,7 +272,7 @@ impl<'s> crate::Context<'s> {
         if self.strategy(options) == Strategy::Arrangement {
             let (number, uid) = self.build().name_operator(kind, options.uid.as_deref());
             let summed = accumulate_arranged(tallies, &uid, aggregate);
-            self.report_sizes(number, summed.sizes);
+            self.report(number, summed.reports);
             return summed.output.inner;
         }
         let operator = Accumulate::<K, V, A>::new(aggregate, departed);

@@ -4,7 +4,7 @@
 //! ```text
 //!   input ──▶ ┌──────────────┐ ──▶ output
 //!   ticks ──▶ │ BatchOperator│ ──▶ tap: what changed in the state (for checkpoints)
-//! restore ──▶ └──────────────┘ ──▶ sizes: how large the state is
+//! restore ──▶ └──────────────┘ ──▶ reports: how large the state is, what the batch took
 //! ```
 //!
 //! Why it is correct: input is kept by time until the frontiers of all inputs have passed that
@@ -139,8 +139,10 @@
 //! [`Upsert`](crate::keyed::Upsert) are made of it, one file each.
 
 mod output;
+mod report;
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use timely::Container;
@@ -153,6 +155,7 @@ use timely::dataflow::{Stream, StreamVec};
 use timely::progress::frontier::MutableAntichain;
 
 pub use output::{Differences, Output, Tap};
+pub use report::{Load, Report, RowCount};
 
 use crate::{Epoch, Record, Tick};
 
@@ -252,7 +255,7 @@ impl Folding {
 /// ([`Chunks`](crate::Chunks)) and on tables (vectors of differences).
 pub trait BatchOperator<T: Epoch>: 'static {
     /// The messages of the input.
-    type Input: Container;
+    type Input: Container + RowCount;
     /// The messages of the output.
     type Output: Container + Clone;
     /// A row of the state, as a checkpoint saves it: the latest row of a key counts.
@@ -299,7 +302,7 @@ pub trait BatchOperator<T: Epoch>: 'static {
 
 /// How an operator is built into a dataflow.
 pub struct Attachment<'s, T: Epoch, S> {
-    /// Its name, as timely's logs and the size reports show it.
+    /// Its name, as timely's logs and the reports show it.
     pub name: String,
     /// The ticks, for an operator that acts on batches without input.
     pub ticks: Option<StreamVec<'s, T, Tick>>,
@@ -337,12 +340,12 @@ pub struct Attached<'s, T: Epoch, C, S> {
     pub output: Stream<'s, T, C>,
     /// What changed in the state, if the operator is tapped.
     pub tap: Option<StreamVec<'s, T, S>>,
-    /// The size of the state after each closed batch.
-    pub sizes: StreamVec<'s, T, StateSize>,
+    /// The size of the state after each closed batch, and what the batch took.
+    pub reports: StreamVec<'s, T, Report>,
 }
 
 struct Pending<T: Epoch, C> {
-    /// The right to write at this time: to the output, the sizes, and the tap.
+    /// The right to write at this time: to the output, the reports, and the tap.
     capabilities: Vec<Capability<T>>,
     input: Vec<C>,
     tick: Option<Tick>,
@@ -400,8 +403,8 @@ where
 
     let (output, output_stream) = builder.new_output();
     let mut output = OutputBuilder::<T, NoopBuilder<O::Output>>::from(output);
-    let (sizes, sizes_stream) = builder.new_output();
-    let mut sizes = OutputBuilder::<T, NoopBuilder<Vec<StateSize>>>::from(sizes);
+    let (reports, reports_stream) = builder.new_output();
+    let mut reports = OutputBuilder::<T, NoopBuilder<Vec<Report>>>::from(reports);
     let (mut tap_port, tap_stream) = if attachment.tapped {
         let (port, stream) = builder.new_output();
         (Some(OutputBuilder::<T, NoopBuilder<Vec<O::Saved>>>::from(port)), Some(stream))
@@ -421,7 +424,7 @@ where
 
         move |frontiers: &[MutableAntichain<T>]| {
             let mut output = output.activate();
-            let mut sizes = sizes.activate();
+            let mut reports = reports.activate();
 
             input.for_each(|time, data| {
                 // An operator that gets its own state back has seen what was restored before it.
@@ -463,15 +466,18 @@ where
                     break;
                 }
                 let (time, batch) = first.remove_entry();
+                let rows = batch.input.iter().map(|message| message.row_count() as u64).sum();
+                let begun = Instant::now();
                 {
                     let mut session = output.session_with_builder(&batch.capabilities[0]);
                     let mut give = |container: &mut O::Output| session.give_container(container);
                     let closing = Batch { time, tick: batch.tick };
                     operator.close(closing, batch.input, &mut Output::new(&mut give), &mut tap);
                 }
-                sizes
+                let load = Load { rows, busy: begun.elapsed() };
+                reports
                     .session_with_builder(&batch.capabilities[1])
-                    .give_container(&mut vec![operator.size()]);
+                    .give_container(&mut vec![Report { size: operator.size(), load }]);
                 if let Some(port) = &mut tap_port {
                     let mut rows = tap.take();
                     if !rows.is_empty() {
@@ -484,5 +490,5 @@ where
         }
     });
 
-    Attached { output: output_stream, tap: tap_stream, sizes: sizes_stream }
+    Attached { output: output_stream, tap: tap_stream, reports: reports_stream }
 }

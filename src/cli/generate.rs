@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use tidegate::source::generator::Click;
-use tidegate::workloads::Edge;
+use tidegate::workloads::{Edge, LabelledPoint, Point};
 use tidegate::{Config, Record, Trigger, start};
 
 use super::failure::Failure;
@@ -49,16 +49,20 @@ enum What {
     Clicks,
     /// Edges of a random graph, as pairs of nodes
     Edges,
+    /// Points of a plane about three centres
+    Points,
+    /// Points of a plane with a label: x less twice y, with a little noise
+    Labelled,
 }
 
 impl Generate {
     pub fn run(self, terminal: &Terminal) -> Result<(), Failure> {
         match self.what {
             What::Lines => self.write::<String>(terminal, String::clone),
-            What::Clicks => self.write::<Click>(terminal, |click| {
-                serde_json::to_string(click).unwrap_or_else(|error| error.to_string())
-            }),
+            What::Clicks => self.write::<Click>(terminal, json),
             What::Edges => self.write::<Edge>(terminal, |(from, to)| format!("[{from},{to}]")),
+            What::Points => self.write::<Point>(terminal, json),
+            What::Labelled => self.write::<LabelledPoint>(terminal, json),
         }
     }
 
@@ -98,4 +102,8 @@ impl Generate {
         }
         Ok(())
     }
+}
+
+fn json<D: Record>(record: &D) -> String {
+    serde_json::to_string(record).unwrap_or_else(|error| error.to_string())
 }

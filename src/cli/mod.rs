@@ -6,6 +6,7 @@ mod demo;
 mod failure;
 mod generate;
 mod launch;
+mod learning;
 mod logging;
 mod parent;
 mod progress;

@@ -10,13 +10,14 @@ use tidegate::workloads::{
     Edge, PageViews, clickstream, connected_components, pagerank, reachability, windowed_wordcount,
     wordcount,
 };
-use tidegate::{Change, Context, Record, Table, start};
+use tidegate::{Change, Context, Iterated, Record, Table, start};
 
 use super::arguments::JobArguments;
 use super::failure::Failure;
+use super::learning::Learning;
 use super::progress::Terminal;
 use super::sink::{SINKS, SinkUrl};
-use super::source::{self, Input, SOURCES, SourceUrl};
+use super::source::{self, Input, Made, SOURCES, SourceUrl};
 use super::{stop, summary};
 
 /// Run a workload on a source, into sinks
@@ -30,7 +31,8 @@ Examples:
   tidegate run windowed-wordcount --source tcp://localhost:9999 --window 30s --slide 10s
   tidegate run clickstream -w 2 --source 'kafka://localhost:9092/clicks?group=demo' \\
       --sink jsonl:views.jsonl --metrics metrics.jsonl --dead-letters dead.jsonl
-  tidegate run connected-components --source 'generator:records=3000,rate=500' --window 3s"))]
+  tidegate run connected-components --source 'generate:?records=3000&rate=500' --window 3s
+  tidegate run kmeans --source file:points.jsonl --clusters 3 --dimensions 2 --half-life 5"))]
 pub struct Run {
     /// What to compute
     #[arg(value_enum)]
@@ -56,10 +58,23 @@ pub struct Run {
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     slide: Option<Duration>,
 
+    /// Rounds that a graph workload may take in a batch [default: 1000; pagerank 30, which leaves
+    /// less than a hundredth of a rank to be guessed]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    rounds_max: Option<u64>,
+
+    /// End the job at a batch that was not through after its rounds, rather than go on with what
+    /// is there then
+    #[arg(long)]
+    must_settle: bool,
+
     /// Write records that can't be decoded to this file, as JSON lines, with their offsets and the
     /// reason
     #[arg(long, value_name = "FILE")]
     dead_letters: Option<PathBuf>,
+
+    #[command(flatten)]
+    learning: Learning,
 
     #[command(flatten)]
     job: JobArguments,
@@ -79,9 +94,13 @@ enum Workload {
     Reachability,
     /// PageRank, in millionths, over the edges in a sliding window
     Pagerank,
+    /// The centres of clusters of points (points as JSON, `[x, y, ...]`)
+    Kmeans,
+    /// The weights of a linear model (points as JSON, `{"label": y, "features": [x, ...]}`)
+    Regression,
 }
 
-/// Iterations of graph workloads stop after so many rounds.
+/// Iterations of graph workloads stop after so many rounds, unless said otherwise.
 const ROUNDS_MAX: u64 = 1_000;
 
 /// PageRank takes so many: less than a hundredth of a rank is then still a guess.
@@ -133,25 +152,53 @@ impl Run {
             }
             Workload::ConnectedComponents => {
                 let edges = self.read::<Edge>(ctx).window(window, slide).table();
-                let labels = connected_components(edges, ROUNDS_MAX).table;
-                self.write(labels, terminal, |(node, label)| format!("{node} {label}"));
+                let labels = connected_components(edges, self.rounds_max(ROUNDS_MAX));
+                self.write(self.settled(labels), terminal, |(node, label)| {
+                    format!("{node} {label}")
+                });
             }
             Workload::Reachability => {
                 let edges = self.read::<Edge>(ctx).window(window, slide).table();
                 let roots = edges.clone().map(|(from, _)| from).filter(|from| *from == 0);
-                let reached = reachability(edges, roots, ROUNDS_MAX).table;
-                self.write(reached, terminal, |node| node.to_string());
+                let reached = reachability(edges, roots, self.rounds_max(ROUNDS_MAX));
+                self.write(self.settled(reached), terminal, |node| node.to_string());
             }
             Workload::Pagerank => {
                 let edges = self.read::<Edge>(ctx).window(window, slide).table();
-                let ranks = pagerank(edges, PAGERANK_ROUNDS).table;
-                self.write(ranks, terminal, |(node, rank)| format!("{node} {rank}"));
+                let ranks = pagerank(edges, self.rounds_max(PAGERANK_ROUNDS));
+                self.write(self.settled(ranks), terminal, |(node, rank)| format!("{node} {rank}"));
+            }
+            Workload::Kmeans => {
+                let points = self.read_as(ctx, self.learning.points());
+                let clusters = self.learning.clusters(points);
+                self.write(clusters, terminal, |(number, cluster)| {
+                    let centre: Vec<String> =
+                        cluster.centre.iter().map(|along| format!("{along:.3}")).collect();
+                    format!("{number} [{}] {:.1}", centre.join(", "), cluster.weight)
+                });
+            }
+            Workload::Regression => {
+                let points = self.read_as(ctx, self.learning.labelled());
+                let weights = self.learning.weights(points);
+                self.write(weights, terminal, |(number, weight)| format!("{number} {weight:.6}"));
             }
         }
     }
 
+    fn rounds_max(&self, unless_said: u64) -> u64 {
+        self.rounds_max.unwrap_or(unless_said)
+    }
+
+    fn settled<'s, D: Record>(&self, iterated: Iterated<'s, D>) -> Table<'s, D> {
+        if self.must_settle { iterated.must_settle().table } else { iterated.table }
+    }
+
     fn read<'s, D: Input>(&self, ctx: Context<'s>) -> tidegate::DStream<'s, D> {
-        let (records, dead) = self.source.read::<D>(ctx);
+        self.read_as(ctx, Made::any())
+    }
+
+    fn read_as<'s, D: Input>(&self, ctx: Context<'s>, made: Made<D>) -> tidegate::DStream<'s, D> {
+        let (records, dead) = self.source.read(ctx, made);
         if let Some(path) = &self.dead_letters {
             dead.sink(JsonLines::new(path));
         }

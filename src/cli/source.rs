@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use tidegate::source::generator::Click;
 use tidegate::source::kafka::{KafkaRecord, StartAt};
 use tidegate::source::{DeadLetter, Directory, File, Generator, Kafka, Socket, Source, Stdin};
-use tidegate::workloads::Edge;
+use tidegate::workloads::{Edge, LabelledPoint, Point};
 use tidegate::{Context, DStream, Record};
 
 use super::failure::Failure;
+use super::learning::made_up_weights;
 
 /// Where records come from.
 #[derive(Clone, Debug, PartialEq)]
@@ -238,24 +240,75 @@ impl Input for Edge {
     }
 }
 
+impl Input for Point {
+    fn decode(bytes: &[u8]) -> Result<Self, String> {
+        serde_json::from_slice(bytes).map_err(|error| format!("no point `[x, y, ...]`: {error}"))
+    }
+
+    fn generator(seed: u64) -> Generator<Self> {
+        Generator::points(3, 2, seed)
+    }
+}
+
+impl Input for LabelledPoint {
+    fn decode(bytes: &[u8]) -> Result<Self, String> {
+        serde_json::from_slice(bytes).map_err(|error| {
+            format!("no labelled point `{{\"label\": y, \"features\": [x, ...]}}`: {error}")
+        })
+    }
+
+    fn generator(seed: u64) -> Generator<Self> {
+        Generator::labelled(made_up_weights(2), 0.1, seed)
+    }
+}
+
+/// Records of which more is asked than that they can be decoded.
+#[derive(Clone)]
+pub struct Made<D> {
+    whole: Arc<dyn Fn(&D) -> Result<(), String> + Send + Sync>,
+    generator: Arc<dyn Fn(u64) -> Generator<D> + Send + Sync>,
+}
+
+impl<D: Input> Made<D> {
+    /// Records that are `whole`, or are dead letters; and how they are made up.
+    pub fn new(
+        whole: impl Fn(&D) -> Result<(), String> + Send + Sync + 'static,
+        generator: impl Fn(u64) -> Generator<D> + Send + Sync + 'static,
+    ) -> Self {
+        Made { whole: Arc::new(whole), generator: Arc::new(generator) }
+    }
+
+    /// All that can be decoded.
+    pub fn any() -> Self {
+        Made::new(|_| Ok(()), D::generator)
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<D, String> {
+        let record = D::decode(bytes)?;
+        (self.whole)(&record).map(|()| record)
+    }
+}
+
 type Read<'s, D> = (DStream<'s, D>, DStream<'s, DeadLetter>);
 
 impl SourceUrl {
     /// Opens the source in a program.
-    pub fn read<'s, D: Input>(&self, ctx: Context<'s>) -> Read<'s, D> {
+    pub fn read<'s, D: Input>(&self, ctx: Context<'s>, made: Made<D>) -> Read<'s, D> {
         fn from<'s, D: Input>(ctx: Context<'s>, source: impl Source<Item = D>) -> Read<'s, D> {
             ctx.source_with_dead_letters(source)
         }
+        let makes = made.clone();
+        let decode = move |bytes: &[u8]| made.decode(bytes);
         match self.clone() {
-            SourceUrl::Kafka(url) => from(ctx, url.source()),
+            SourceUrl::Kafka(url) => from(ctx, url.source(decode)),
             SourceUrl::File { path, follow } => {
-                from(ctx, File::decoded(path, D::decode).follow(follow))
+                from(ctx, File::decoded(path, decode).follow(follow))
             }
-            SourceUrl::Directory(path) => from(ctx, Directory::decoded(path, D::decode)),
-            SourceUrl::Stdin => from(ctx, Stdin::decoded(D::decode)),
-            SourceUrl::Tcp(address) => from(ctx, Socket::decoded(address, D::decode)),
+            SourceUrl::Directory(path) => from(ctx, Directory::decoded(path, decode)),
+            SourceUrl::Stdin => from(ctx, Stdin::decoded(decode)),
+            SourceUrl::Tcp(address) => from(ctx, Socket::decoded(address, decode)),
             SourceUrl::Generator { records, rate, seed, partitions } => {
-                from(ctx, generator::<D>(records, rate, seed, partitions))
+                from(ctx, paced((makes.generator)(seed), records, rate, partitions))
             }
         }
     }
@@ -268,7 +321,16 @@ pub fn generator<D: Input>(
     seed: u64,
     partitions: u32,
 ) -> Generator<D> {
-    let mut generator = D::generator(seed).partitions(partitions);
+    paced(D::generator(seed), records, rate, partitions)
+}
+
+fn paced<D: Record>(
+    generator: Generator<D>,
+    records: Option<u64>,
+    rate: Option<f64>,
+    partitions: u32,
+) -> Generator<D> {
+    let mut generator = generator.partitions(partitions);
     if let Some(records) = records {
         generator = generator.records(records);
     }
@@ -279,9 +341,12 @@ pub fn generator<D: Input>(
 }
 
 impl KafkaUrl {
-    fn source<D: Input>(&self) -> Kafka<D> {
-        let decode = |record: &KafkaRecord<'_>| {
-            D::decode(record.payload().ok_or("the message has no payload")?)
+    fn source<D: Input>(
+        &self,
+        decode: impl Fn(&[u8]) -> Result<D, String> + Send + Sync + 'static,
+    ) -> Kafka<D> {
+        let decode = move |record: &KafkaRecord<'_>| {
+            decode(record.payload().ok_or("the message has no payload")?)
         };
         let mut kafka =
             Kafka::decoded(&self.brokers, &self.topics[0], decode).start_at(self.start.clone());

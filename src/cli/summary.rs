@@ -31,5 +31,19 @@ pub fn text(summary: &Summary, counted: Option<u64>) -> String {
         ),
     );
     line("time", format!("{:.1} s", summary.seconds));
+    for load in summary.skewed() {
+        let busiest = load.busiest();
+        line(
+            "uneven load",
+            format!(
+                "`{}`: worker {} took in {} of {} rows, {:.1} times its share",
+                load.operator,
+                busiest.worker,
+                HumanCount(busiest.rows),
+                HumanCount(load.rows()),
+                load.imbalance()
+            ),
+        );
+    }
     text
 }

@@ -4,7 +4,8 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use tidegate_operators::keyed::{
-    MapWithState, Mapped, ReplayMapWithState, State, StateSpec, Visit,
+    KeyState, MapWithState, Mapped, Process, ProcessByKey, ReplayMapWithState, State, StateSpec,
+    Visit,
 };
 use tidegate_operators::{Chunks, Record};
 use timely::container::NoopBuilder;
@@ -15,10 +16,11 @@ use super::{DStream, Order};
 use crate::batch::{BatchId, ChunkStream, Diff, RowStream, keyed_tag};
 use crate::config::Strategy;
 use crate::context::{Context, Options};
+use crate::event_time::PacedStream;
 use crate::table::Table;
 
-/// What [`DStream::map_with_state`] gives: a stream of what the function has emitted, and the
-/// table of all states.
+/// What [`DStream::map_with_state`] and [`DStream::process_by_key`] give: a stream of what the
+/// function or process has emitted, and the table of all states.
 pub struct StateStream<'s, K, S, E> {
     ctx: Context<'s>,
     rows: ChunkStream<'s, Mapped<K, S, E>>,
@@ -89,14 +91,47 @@ impl<'s, K: Record, V: Record> DStream<'s, (K, V)> {
                 (ctx.attach("map_with_state", &options, shipped, operator), states_wanted)
             }
         };
-        states_wanted.set(false);
-        StateStream { ctx, rows, strategy, slide, states_wanted }
+        StateStream::new(ctx, rows, strategy, slide, states_wanted)
     }
 }
 
 impl<'s, K: Record, S: Record, E: Record> StateStream<'s, K, S, E> {
+    /// What an operator gives, which is told by `states_wanted` whether the table is wanted.
+    fn new(
+        ctx: Context<'s>,
+        rows: ChunkStream<'s, Mapped<K, S, E>>,
+        strategy: Strategy,
+        slide: u64,
+        states_wanted: Rc<Cell<bool>>,
+    ) -> Self {
+        states_wanted.set(false);
+        StateStream { ctx, rows, strategy, slide, states_wanted }
+    }
+
+    /// What a process gives.
+    pub(crate) fn of_process<V, P>(
+        ctx: Context<'s>,
+        options: &Options,
+        rows: PacedStream<'s, (K, V)>,
+        slide: u64,
+        process: P,
+    ) -> Self
+    where
+        V: Record,
+        S: KeyState,
+        P: Process<K, V, State = S, Emitted = E>,
+    {
+        let peers = ctx.peers();
+        let is_owned = |key: &K| peers.owner_of_key(key) == peers.index();
+        let operator = ProcessByKey::new(process, is_owned).slide(slide);
+        let states_wanted = operator.states_wanted();
+        let rows = ctx.attach("process_by_key", options, rows, operator);
+        Self::new(ctx, rows, Strategy::HashIndex, slide, states_wanted)
+    }
+
     /// What the function has given in each batch. What belongs to a key stands together, in the
     /// order in which it was given; keys are ordered by key group, whatever the number of workers.
+    /// What a process gives by its timers stands behind what it gives by the rows of its key group.
     pub fn emitted(&self) -> DStream<'s, E> {
         let rows = self.rows.clone();
         let chunks = rows.unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Emitted", |_, _| {

@@ -4,14 +4,17 @@ mod aggregate;
 mod enrich;
 mod interop;
 mod join;
+mod learn;
 mod map_with_state;
 mod operator;
 mod output;
 mod pairs;
 mod partitions;
+mod process;
 mod shared;
 mod state;
 mod stateless;
+mod static_join;
 mod transform;
 mod window;
 
@@ -26,6 +29,7 @@ use crate::batch::{BatchId, ChunkStream, chunkwise, keyed_tag};
 use crate::config::Strategy;
 use crate::context::{Context, Options};
 
+pub use learn::Learned;
 pub use map_with_state::StateStream;
 pub use operator::OperatorOutput;
 pub use window::Span;

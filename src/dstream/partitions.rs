@@ -76,7 +76,7 @@ impl<'s, D: Record> DStream<'s, D> {
     }
 
     /// Every partition, whole, on the worker that it is dealt to.
-    fn by_partition(self) -> ChunkStream<'s, D> {
+    pub(crate) fn by_partition(self) -> ChunkStream<'s, D> {
         let owners = self.ctx.peers().clone();
         ship::ship_chunks(self.chunks, self.ctx.peers(), "partitions", move |tag| {
             owners.owner_of_tag(tag)

@@ -21,10 +21,20 @@ impl<'s, D: Record> DStream<'s, D> {
         value: &Broadcast<T>,
         logic: impl FnMut(D, &T) -> E + 'static,
     ) -> DStream<'s, E> {
+        let values = announced(self.ctx, value);
+        self.map_beside(values, logic)
+    }
+
+    /// The same by a value that each worker is told: in its first batch, and whenever it changes.
+    pub(crate) fn map_beside<T: Record, E: Record>(
+        self,
+        values: ChunkStream<'s, T>,
+        logic: impl FnMut(D, &T) -> E + 'static,
+    ) -> DStream<'s, E> {
         let stream = self.tagged();
         let ctx = stream.ctx;
         let rows = chunkwise(stream.chunks.clone(), "Rows", |rows| rows.map(Side::Left));
-        let both = rows.concat(announced(ctx, value));
+        let both = rows.concat(chunkwise(values, "Values", |values| values.map(Side::Right)));
         let operator = MapWith { logic, value: None, rows: PhantomData };
         let mapped = ctx.attach_per_batch("MapWith", both, operator);
         stream.with_chunks(mapped, Order::Tags)
@@ -37,10 +47,7 @@ impl<'s, D: Record> DStream<'s, D> {
 }
 
 /// A value on every worker, in each batch in which it is another one.
-fn announced<'s, D: Record, T: Record>(
-    ctx: Context<'s>,
-    value: &Broadcast<T>,
-) -> ChunkStream<'s, Side<D, T>> {
+fn announced<'s, T: Record>(ctx: Context<'s>, value: &Broadcast<T>) -> ChunkStream<'s, T> {
     let (peers, value) = (ctx.peers(), value.clone());
     let (index, count) = (peers.index(), peers.count());
     let mut told = None;
@@ -59,7 +66,7 @@ fn announced<'s, D: Record, T: Record>(
             }
         });
     let letters = ship::ship(letters, peers, "to all", |(to, _): &(usize, T)| *to);
-    chunkwise(letters, "Values", |letters| letters.map(|(_, value)| Side::Right(value)))
+    chunkwise(letters, "Letters", |letters| letters.map(|(_, value)| value))
 }
 
 /// Maps the rows of a batch by the latest value.

@@ -91,7 +91,7 @@ impl<'s, D: Record> DStream<'s, D> {
     }
 
     /// The same for another operation on two streams, whose batches must be the same.
-    pub(super) fn beside(self, operation: &'static str, other: DStream<'s, D>) -> DStream<'s, D> {
+    pub(crate) fn beside(self, operation: &'static str, other: DStream<'s, D>) -> DStream<'s, D> {
         if self.slide != other.slide {
             let (left, right) = (self.slide, other.slide);
             self.ctx.reject(BuildError::Slides { operation, left, right });

@@ -44,7 +44,7 @@ pub(super) fn outline(
             names: RefCell::default(),
             cuts: Rc::default(),
             done: Handle::new(),
-            collector: Rc::new(RefCell::new(Collector::new(reporter, false))),
+            collector: Rc::new(RefCell::new(Collector::new(reporter, false, config.peers()))),
             acknowledge: RefCell::default(),
             outputs: Cell::new(0),
             saving: None,

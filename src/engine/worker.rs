@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tidegate_operators::Peers;
+use tidegate_operators::join::merge_in_proportion;
 use timely::communication::Allocator;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::InputHandle;
@@ -66,8 +67,7 @@ pub(super) fn run(allocator: Allocator, shared: &Shared) -> Result<Option<Summar
     control.register_worker();
     let mut worker_config = timely::WorkerConfig::default();
     // Arrangements are compacted as the frontier moves, idle ones too.
-    let compact = differential_dataflow::Config::default().idle_merge_effort(Some(1000));
-    differential_dataflow::configure(&mut worker_config, &compact);
+    merge_in_proportion(&mut worker_config);
     let mut worker = Worker::new(worker_config, allocator, Some(Instant::now()));
     let index = worker.index();
     let local = index % config.workers;
@@ -102,7 +102,7 @@ fn build(worker: &mut Worker, shared: &Shared) -> Result<Built, RunError> {
     let is_first = index == 0;
     let listeners = if is_first { config.listeners.clone() } else { Vec::new() };
     let by_wall_clock = Conductor::is_by_wall_clock(config);
-    let mut collector = Collector::new(Reporter::start(listeners)?, by_wall_clock);
+    let mut collector = Collector::new(Reporter::start(listeners)?, by_wall_clock, config.peers());
     collector.name(&names.sources, &names.sinks, &names.operators);
     let collector = Rc::new(RefCell::new(collector));
     // Worker 0 says what batches may take.

@@ -2,12 +2,13 @@
 
 use std::rc::Rc;
 
-use tidegate_operators::event_time::{Dedup, Expiry};
+use tidegate_operators::event_time::{Dedup, DedupRecompute, Expiry, Stamp};
 use tidegate_operators::ship::key_group;
 use tidegate_operators::{Record, ship, stable_hash};
 
 use super::EventStream;
 use crate::batch::chunkwise;
+use crate::config::Strategy;
 use crate::dstream::{DStream, RowOrder};
 use crate::error::BuildError;
 
@@ -93,7 +94,9 @@ impl<'s, D: Record> EventStream<'s, D> {
         self,
         key: impl Fn(&D) -> K + Clone + 'static,
     ) -> EventStream<'s, D> {
-        self.deduplicated("drop_duplicates", Expiry::AfterMs(0), move |(at, row)| (*at, key(row)))
+        self.deduplicated("drop_duplicates", Expiry::AfterMs(0), move |(stamp, row)| {
+            (stamp.at_us, key(row))
+        })
     }
 
     /// The first record of each key, in the order of the stream. Late ones are dropped.
@@ -149,7 +152,7 @@ impl<'s, D: Record> EventStream<'s, D> {
         self,
         kind: &str,
         expiry: Expiry,
-        key: impl Fn(&(i64, D)) -> K + Clone + 'static,
+        key: impl Fn(&(Stamp, D)) -> K + Clone + 'static,
     ) -> EventStream<'s, D> {
         let (ctx, options) = (self.ctx(), self.rows.options.clone());
         let rows = self.rows.clone().tagged();
@@ -158,7 +161,11 @@ impl<'s, D: Record> EventStream<'s, D> {
             owners.owner_of_key(&by_key(row))
         });
         let paced = self.paced(shipped);
-        let chunks = ctx.attach(kind, &options, paced, Dedup::new(expiry, key));
+        let chunks = if ctx.strategy(&options) == Strategy::Recompute {
+            ctx.attach(kind, &options, paced, DedupRecompute::new(expiry, key))
+        } else {
+            ctx.attach(kind, &options, paced, Dedup::new(expiry, key))
+        };
         EventStream { rows: rows.ordered(chunks, by_key_group(owner_key)), clock: self.clock }
     }
 }

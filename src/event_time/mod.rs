@@ -1,6 +1,10 @@
 //! Event time: streams whose records carry their own times, and what is computed by these.
 
 mod dedup;
+mod join;
+mod joined;
+mod process;
+mod results;
 mod sessions;
 mod table;
 mod watermark;
@@ -8,30 +12,34 @@ mod windowed;
 
 use std::rc::Rc;
 
-use tidegate_operators::event_time::{Reading, Sift, Watermark, micros, pace};
+use tidegate_operators::event_time::{Reading, Sift, Stamp, Watermark, micros, pace};
 use tidegate_operators::{Chunks, Record};
 use timely::container::NoopBuilder;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Operator;
 use timely::dataflow::operators::generic::operator::empty;
 
+pub use join::EventPairs;
+pub use joined::EventJoined;
 pub use sessions::EventSessions;
 pub use table::EventTable;
 pub use windowed::EventWindowed;
 
-use crate::batch::{BatchId, ChunkStream, RowStream};
+use crate::batch::{BatchId, ChunkStream, RowStream, chunkwise};
+use crate::config::Strategy;
 use crate::context::{Context, Options};
-use crate::dstream::DStream;
+use crate::dstream::{DStream, Order, RowOrder};
 
 /// A stream whose records have event times, and, if it has one, the watermark that follows them.
 ///
 /// The watermark that holds in a batch is the largest event time of all batches before it, less
 /// the delay; it starts at 0 and never goes back. A record at or before the watermark is late, and
 /// so is one in a window that ends there or before. The result does not depend on the number of
-/// workers, nor on how many batches are in flight.
+/// workers, nor on how many batches are in flight. It depends on where batches end, unless the
+/// watermark judges records [one by one](crate::WatermarkRule::by_row).
 pub struct EventStream<'s, D> {
-    /// Records with their event times, in microseconds.
-    rows: DStream<'s, (i64, D)>,
+    /// Records with their event times.
+    rows: DStream<'s, (Stamp, D)>,
     clock: Option<Clock<'s>>,
 }
 
@@ -55,7 +63,7 @@ impl<D: Clone + 'static> Clone for EventStream<'_, D> {
 }
 
 impl<'s, D: Record> EventStream<'s, D> {
-    fn new(rows: DStream<'s, (i64, D)>, clock: Option<Clock<'s>>) -> Self {
+    fn new(rows: DStream<'s, (Stamp, D)>, clock: Option<Clock<'s>>) -> Self {
         EventStream { rows: DStream { options: Options::default(), ..rows }, clock }
     }
 
@@ -66,6 +74,26 @@ impl<'s, D: Record> EventStream<'s, D> {
     /// Gives the next stateful operation a name, under which its state will be found again.
     pub fn uid(mut self, uid: impl Into<String>) -> Self {
         self.rows = self.rows.uid(uid);
+        self
+    }
+
+    /// Says how the next stateful operation keeps its state. Windows, sessions and duplicates are
+    /// kept in a hash index, or recomputed at each batch from all records that are not over; there
+    /// are no arrangements of them.
+    ///
+    /// ```
+    /// # use tidegate::doc::batches;
+    /// use tidegate::{Strategy, TimeWindows};
+    ///
+    /// let counts = batches(vec![vec!["3"], vec!["4"]], |words| {
+    ///     let events = words.with_watermark(|word| word.parse().unwrap_or(0), 0);
+    ///     let events = events.strategy(Strategy::Recompute);
+    ///     events.window(TimeWindows::tumbling(5)).count().snapshots().map(|(_, count)| count)
+    /// });
+    /// assert_eq!(counts, [[1], [2]]);
+    /// ```
+    pub fn strategy(mut self, strategy: Strategy) -> Self {
+        self.rows = self.rows.strategy(strategy);
         self
     }
 
@@ -90,7 +118,17 @@ impl<'s, D: Record> EventStream<'s, D> {
     /// assert_eq!(times, [[(7_000, "7".to_string())]]);
     /// ```
     pub fn with_times(self) -> DStream<'s, (i64, D)> {
-        self.rows
+        let Order::Rows(order) = &self.rows.order else {
+            return self.rows.map(|(stamp, row)| (stamp.at_us, row));
+        };
+        let group = Rc::clone(&order.group);
+        let order = RowOrder {
+            sort: <[_]>::sort_unstable,
+            group: Rc::new(move |(at_us, row): &(i64, D)| group(&(Stamp::at(*at_us), row.clone()))),
+        };
+        let strip = |(stamp, row): (Stamp, D)| (stamp.at_us, row);
+        let chunks = chunkwise(self.rows.chunks.clone(), "Times", move |rows| rows.map(strip));
+        self.rows.ordered(chunks, order)
     }
 
     /// Applies a function to each record; its event time stays.
@@ -103,7 +141,10 @@ impl<'s, D: Record> EventStream<'s, D> {
     /// assert_eq!(lengths, [[4]]);
     /// ```
     pub fn map<E: Record>(self, mut logic: impl FnMut(D) -> E + 'static) -> EventStream<'s, E> {
-        EventStream { rows: self.rows.map(move |(at, row)| (at, logic(row))), clock: self.clock }
+        EventStream {
+            rows: self.rows.map(move |(stamp, row)| (stamp, logic(row))),
+            clock: self.clock,
+        }
     }
 
     /// Keeps the records for which `keep` holds.
@@ -152,7 +193,9 @@ impl<'s, D: Record> EventStream<'s, D> {
             return (self, none);
         };
         let clock = clock.clone();
-        let is_late = |row: &(i64, D), mark: Watermark| row.0 <= micros(mark.late_ms);
+        let is_late = |(stamp, _): &(Stamp, D), mark: Watermark| {
+            stamp.at_us <= micros(stamp.judged_by(mark).late_ms)
+        };
         let late = self.sift("Late", is_late).map(|(_, row)| row);
         let in_time = self.sift("In time", move |row, mark| !is_late(row, mark));
         (EventStream { rows: in_time, clock: Some(clock) }, late)
@@ -162,8 +205,8 @@ impl<'s, D: Record> EventStream<'s, D> {
     fn sift(
         &self,
         name: &str,
-        keep: impl FnMut(&(i64, D), Watermark) -> bool + 'static,
-    ) -> DStream<'s, (i64, D)> {
+        keep: impl FnMut(&(Stamp, D), Watermark) -> bool + 'static,
+    ) -> DStream<'s, (Stamp, D)> {
         let rows = self.rows.clone().tagged();
         let paced = self.paced(rows.chunks.clone());
         let chunks = self.ctx().attach_per_batch(name, paced, Sift::new(keep));
@@ -172,18 +215,55 @@ impl<'s, D: Record> EventStream<'s, D> {
 
     /// Chunks together with the watermarks of their batches.
     fn paced<E: Record>(&self, chunks: ChunkStream<'s, E>) -> PacedStream<'s, E> {
-        let watermarks = match &self.clock {
-            Some(clock) => clock.watermarks(),
-            None => empty(self.ctx().scope()),
-        };
-        pace(chunks, watermarks)
+        paced(self.ctx(), self.clock.as_ref(), chunks)
     }
 }
 
-type PacedStream<'s, E> =
+/// Chunks together with the watermarks of their batches, if there are any.
+fn paced<'s, E: Record>(
+    ctx: Context<'s>,
+    clock: Option<&Clock<'s>>,
+    chunks: ChunkStream<'s, E>,
+) -> PacedStream<'s, E> {
+    let watermarks = match clock {
+        Some(clock) => clock.watermarks(),
+        None => empty(ctx.scope()),
+    };
+    pace(chunks, watermarks)
+}
+
+/// Chunks, and the watermarks of their batches.
+pub(crate) type PacedStream<'s, E> =
     timely::dataflow::Stream<'s, BatchId, tidegate_operators::event_time::Paced<Chunks<E>>>;
 
 impl<'s> Clock<'s> {
+    /// The watermark behind an operator whose rows lie at most so far behind it, and of which those
+    /// come out as it passes them.
+    fn behind(&self, behind_ms: i64) -> Clock<'s> {
+        if behind_ms == 0 {
+            return Clock { follows: true, ..self.clone() };
+        }
+        let readings = self.readings.clone();
+        let readings =
+            readings.unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Behind", move |_, _| {
+                move |input, output| {
+                    input.for_each(|time, readings| {
+                        let later = |ms: i64| ms.saturating_sub(behind_ms);
+                        let mut readings: Vec<Reading> = readings
+                            .drain(..)
+                            .map(|reading| Reading {
+                                previous_ms: later(reading.previous_ms),
+                                now_ms: later(reading.now_ms),
+                                ..reading
+                            })
+                            .collect();
+                        output.session_with_builder(&time).give_container(&mut readings);
+                    });
+                }
+            });
+        Clock { readings, identity: Rc::new(()), follows: true, ..*self }
+    }
+
     /// The watermarks as operators use them.
     fn watermarks(&self) -> RowStream<'s, Watermark> {
         let follows = self.follows;

@@ -2,10 +2,15 @@
 
 use std::rc::Rc;
 
-use tidegate_operators::event_time::{Late, SessionAggregate, TimeWindow, Watermark};
+use tidegate_operators::combine::{Pairs, combine};
+use tidegate_operators::event_time::{
+    BySession, Gap, Late, OwnSessions, SessionAggregate, SpanRecompute, Stamp, TimeWindow,
+    Watermark, own_session,
+};
 use tidegate_operators::{Aggregate, Count, Record, ship};
 
 use super::{EventStream, EventTable};
+use crate::config::Strategy;
 use crate::dstream::DStream;
 use crate::error::BuildError;
 
@@ -13,7 +18,7 @@ use crate::error::BuildError;
 /// [`EventTable`].
 pub struct EventSessions<'s, K, V> {
     events: EventStream<'s, (K, V)>,
-    gap_ms: Rc<dyn Fn(&K, &V) -> i64>,
+    gap: Gap<K, V>,
     late: Late,
 }
 
@@ -40,19 +45,14 @@ impl<'s, K: Record, V: Record> EventStream<'s, (K, V)> {
     /// });
     /// ```
     pub fn sessions(self, gap_ms: impl Fn(&K, &V) -> i64 + 'static) -> EventSessions<'s, K, V> {
-        EventSessions { events: self, gap_ms: Rc::new(gap_ms), late: Late::Drop }
+        EventSessions { events: self, gap: Rc::new(gap_ms), late: Late::Drop }
     }
 }
 
-/// The session that a record opens.
-fn session_of<K, V>(at_us: i64, row: &(K, V), gap_ms: &dyn Fn(&K, &V) -> i64) -> TimeWindow {
-    let start_ms = at_us.div_euclid(1000);
-    TimeWindow { start_ms, end_ms: start_ms.saturating_add(gap_ms(&row.0, &row.1)) }
-}
-
 impl<'s, K: Record, V: Record> EventSessions<'s, K, V> {
-    /// What becomes of records whose own session would be over; by default they are dropped and
-    /// counted. With [`Late::Correct`] a session that was given can still grow: it is taken back,
+    /// What becomes of records whose own session would be over, or, where the watermark judges
+    /// [by row](crate::WatermarkRule::by_row), whose event time it has passed; by default they are
+    /// dropped and counted. With [`Late::Correct`] a session that was given can still grow: it is taken back,
     /// and opens again if it then ends later.
     pub fn late(mut self, late: Late) -> Self {
         self.late = late;
@@ -73,13 +73,12 @@ impl<'s, K: Record, V: Record> EventSessions<'s, K, V> {
     /// assert_eq!(late, [vec![], vec![('a', "4".to_string())]]);
     /// ```
     pub fn late_rows(&self) -> DStream<'s, (K, V)> {
-        let (gap_ms, late) = (Rc::clone(&self.gap_ms), self.late);
+        let (gap, late) = (Rc::clone(&self.gap), self.late);
         if late != Late::SideOutput {
             self.events.ctx().reject(BuildError::NoSideOutput);
         }
-        let is_late = move |(at_us, row): &(i64, (K, V)), mark: Watermark| {
-            let window = session_of(*at_us, row, &*gap_ms);
-            window.end_ms > window.start_ms && late.is_late(window.end_ms, mark)
+        let is_late = move |(stamp, row): &(Stamp, (K, V)), mark: Watermark| {
+            own_session(*stamp, row, &gap, late, mark) == Some(TimeWindow::OVER)
         };
         self.events.sift("Late", is_late).map(|(_, row)| row)
     }
@@ -115,18 +114,22 @@ impl<'s, K: Record, V: Record> EventSessions<'s, K, V> {
         kind: &str,
         aggregate: A,
     ) -> EventTable<'s, K, (TimeWindow, A::Out)> {
-        let EventSessions { events, gap_ms, late } = self;
+        let EventSessions { events, gap, late } = self;
         let (ctx, options) = (events.ctx(), events.rows.options.clone());
-        let sessions = events.rows.clone().map(move |(at_us, row)| {
-            let window = session_of(at_us, &row, &*gap_ms);
-            (row.0, (window, row.1))
-        });
-        let owners = ctx.peers().clone();
-        let shipped = ship::ship(sessions.chunks, ctx.peers(), "by key", move |(key, _)| {
-            owners.owner_of_key(key)
-        });
-        let operator = SessionAggregate::<K, V, A>::new(aggregate, late);
-        let emitted = ctx.attach(kind, &options, events.paced(shipped), operator);
+        let judged = events.paced(events.rows.chunks.clone());
+        let own = ctx.attach_per_batch("Own sessions", judged, OwnSessions::new(gap, late));
+        let emitted = if ctx.strategy(&options) == Strategy::Recompute {
+            let owners = ctx.peers().clone();
+            let shipped =
+                ship::ship(own, ctx.peers(), "by key", move |(key, _)| owners.owner_of_key(key));
+            let operator = SpanRecompute::over(BySession::<K, V, A>::new(aggregate), late);
+            ctx.attach(kind, &options, events.paced(shipped), operator)
+        } else {
+            let sessions = BySession::<K, V, A>::new(aggregate.clone());
+            let tallies = combine(own, ctx.peers(), "sessions", Pairs, sessions);
+            let operator = SessionAggregate::<K, V, A>::new(aggregate, late);
+            ctx.attach(kind, &options, events.paced(tallies), operator)
+        };
         EventTable::new(&events, emitted, |(_, (window, _))| *window)
     }
 }

@@ -1,12 +1,12 @@
 //! Tables by window of event time, and how they leave.
 
-use tidegate_operators::event_time::{Emitted, TimeWindow, micros};
-use tidegate_operators::{Diff, Record, Sum, differences};
+use tidegate_operators::Record;
+use tidegate_operators::event_time::{Emitted, Stamp, TimeWindow};
 
+use super::results::Results;
 use super::{Clock, EventStream};
-use crate::batch::{ChunkStream, chunkwise};
-use crate::context::Context;
-use crate::dstream::{DStream, RowOrder};
+use crate::batch::ChunkStream;
+use crate::dstream::DStream;
 use crate::table::{Change, Table};
 
 /// A table by window of event time. What is kept of a window goes when the watermark closes it.
@@ -16,16 +16,14 @@ use crate::table::{Change, Table};
 /// ([`snapshots`](EventTable::snapshots), [`open`](EventTable::open)). Without a watermark every
 /// window stays open, and the snapshots are Spark's complete mode.
 pub struct EventTable<'s, K, V> {
-    ctx: Context<'s>,
-    emitted: ChunkStream<'s, Emitted<(K, V)>>,
+    results: Results<'s, (K, V)>,
     clock: Option<Clock<'s>>,
     window_of: fn(&(K, V)) -> TimeWindow,
-    slide: u64,
 }
 
 impl<K: Clone + 'static, V: Clone + 'static> Clone for EventTable<'_, K, V> {
     fn clone(&self) -> Self {
-        EventTable { emitted: self.emitted.clone(), clock: self.clock.clone(), ..*self }
+        EventTable { results: self.results.clone(), clock: self.clock.clone(), ..*self }
     }
 }
 
@@ -35,33 +33,8 @@ impl<'s, K: Record, V: Record> EventTable<'s, K, V> {
         emitted: ChunkStream<'s, Emitted<(K, V)>>,
         window_of: fn(&(K, V)) -> TimeWindow,
     ) -> Self {
-        let (ctx, slide) = (events.rows.ctx, events.rows.slide);
-        EventTable { ctx, emitted, clock: events.clock.clone(), window_of, slide }
-    }
-
-    /// Some of what happened to rows, as a table.
-    fn table_of(
-        self,
-        name: &str,
-        mut logic: impl FnMut(Emitted<(K, V)>) -> Option<((K, V), Diff)> + 'static,
-    ) -> Table<'s, (K, V)> {
-        let rows = chunkwise(self.emitted, name, move |chunks| chunks.flat_map(&mut logic));
-        Table::keyed(self.ctx, differences::timed(rows).inner, self.slide)
-    }
-
-    fn stream_of<E>(
-        &self,
-        chunks: ChunkStream<'s, E>,
-        order: impl FnOnce() -> crate::dstream::Order<E>,
-    ) -> DStream<'s, E> {
-        DStream {
-            ctx: self.ctx,
-            chunks,
-            order: order(),
-            lanes: 1,
-            slide: self.slide,
-            options: Default::default(),
-        }
+        let results = Results::new(events.rows.ctx, emitted, events.rows.slide);
+        EventTable { results, clock: events.clock.clone(), window_of }
     }
 
     /// The rows that went and came in each batch; that a window closes is no change. Rows that
@@ -80,11 +53,7 @@ impl<'s, K: Record, V: Record> EventTable<'s, K, V> {
     /// assert_eq!(changes, [vec![(5, 1, 1)], second, vec![(10, 1, 1)], vec![]]);
     /// ```
     pub fn changes(self) -> DStream<'s, Change<(K, V)>> {
-        let changes = self.table_of("Window changes", |event| match event {
-            Emitted::Open(row, diff) | Emitted::Revised(row, diff) => Some((row, diff)),
-            Emitted::Closed(_) | Emitted::Late(_) => None,
-        });
-        changes.changes()
+        self.results.changes()
     }
 
     /// The windows that are open, as a table: a window that closes goes from it.
@@ -101,12 +70,7 @@ impl<'s, K: Record, V: Record> EventTable<'s, K, V> {
     /// assert_eq!(open, [vec![5], vec![5, 10], vec![10]]);
     /// ```
     pub fn open(self) -> Table<'s, (K, V)> {
-        let open = self.table_of("Open windows", |event| match event {
-            Emitted::Open(row, diff) => Some((row, diff)),
-            Emitted::Closed(row) => Some((row, -1)),
-            Emitted::Revised(..) | Emitted::Late(_) => None,
-        });
-        open.unconsolidated()
+        self.results.open()
     }
 
     /// All rows of the windows that are open, in each batch.
@@ -129,13 +93,7 @@ impl<'s, K: Record, V: Record> EventTable<'s, K, V> {
     /// assert_eq!(closed, [vec![], vec![], vec![(5, 2)]]);
     /// ```
     pub fn finals(self) -> DStream<'s, (K, V)> {
-        let rows = chunkwise(self.emitted.clone(), "Finals", |chunks| {
-            chunks.flat_map(|event| match event {
-                Emitted::Closed(row) | Emitted::Revised(row, 1) => Some(row),
-                _ => None,
-            })
-        });
-        self.stream_of(rows, || crate::dstream::Order::Rows(RowOrder::by_key()))
+        self.results.finals()
     }
 
     /// The rows of closed windows as they come, and, with
@@ -154,12 +112,7 @@ impl<'s, K: Record, V: Record> EventTable<'s, K, V> {
     /// assert_eq!(given[2..], [vec![(1, 1)], vec![(1, -1), (2, 1)]]);
     /// ```
     pub fn revisions(self) -> DStream<'s, Change<(K, V)>> {
-        let closed = self.table_of("Closed windows", |event| match event {
-            Emitted::Closed(row) => Some((row, 1)),
-            Emitted::Revised(row, diff) => Some((row, diff)),
-            Emitted::Open(..) | Emitted::Late(_) => None,
-        });
-        closed.unconsolidated().changes()
+        self.results.revisions()
     }
 
     /// The rows of the windows that close, as a stream with event times and the same watermark:
@@ -180,15 +133,9 @@ impl<'s, K: Record, V: Record> EventTable<'s, K, V> {
     /// ```
     pub fn closed(self) -> EventStream<'s, (K, V)> {
         let window_of = self.window_of;
-        let clock = self.clock.clone().map(|clock| Clock { follows: true, ..clock });
-        let rows = chunkwise(self.emitted.clone(), "Closed", |chunks| {
-            chunks.flat_map(|event| match event {
-                Emitted::Closed(row) => Some(row),
-                _ => None,
-            })
-        });
-        let rows = self.stream_of(rows, || crate::dstream::Order::Rows(RowOrder::by_key()));
-        let rows = rows.map(move |row| (micros(window_of(&row).end_ms).saturating_sub(1), row));
+        let clock = self.clock.as_ref().map(|clock| clock.behind(0));
+        let rows =
+            self.results.closed().map(move |row| (Stamp::at(window_of(&row).last_us()), row));
         EventStream::new(rows, clock)
     }
 
@@ -206,12 +153,6 @@ impl<'s, K: Record, V: Record> EventTable<'s, K, V> {
     /// assert_eq!(late, [[0], [2]]);
     /// ```
     pub fn late_count(self) -> DStream<'s, i64> {
-        let counts = chunkwise(self.emitted.clone(), "Late", |chunks| {
-            chunks.flat_map(|event| match event {
-                Emitted::Late(records) => Some(records),
-                _ => None,
-            })
-        });
-        self.stream_of(counts, || crate::dstream::Order::Tags).total(Sum, Some(0))
+        self.results.late_count()
     }
 }

@@ -2,9 +2,10 @@
 
 use std::rc::Rc;
 
-use tidegate_operators::event_time::watermark::{broadcast, stats_at};
+use tidegate_operators::event_time::watermark::{broadcast, measured, readings};
 use tidegate_operators::event_time::{
-    CombineWatermarks, Reading, WatermarkPolicy, Watermarks, micros,
+    CombineWatermarks, Judged, Reading, Stamp, Stamping, WatermarkPolicy, WatermarkRule,
+    Watermarks, micros, pace,
 };
 use tidegate_operators::{Chunks, Record};
 use timely::container::NoopBuilder;
@@ -12,6 +13,7 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::{Concat, Operator};
 
 use super::{Clock, EventStream};
+use crate::context::Options;
 use crate::dstream::{DStream, RowOrder};
 use crate::error::BuildError;
 
@@ -31,11 +33,12 @@ impl<'s, D: Record> DStream<'s, D> {
     /// assert_eq!(counts, [2, 1]);
     /// ```
     pub fn event_time(self, time_ms: impl Fn(&D) -> i64 + 'static) -> EventStream<'s, D> {
-        EventStream::new(self.map(move |row| (micros(time_ms(&row)), row)), None)
+        EventStream::new(self.map(move |row| (Stamp::at(micros(time_ms(&row))), row)), None)
     }
 
     /// Reads the event time off each record, in milliseconds since 1970, and follows it with a
-    /// watermark that stays `delay_ms` behind: Spark's `withWatermark`.
+    /// watermark: with a number, one that stays so many milliseconds behind, Spark's
+    /// `withWatermark`; or by a [`WatermarkRule`].
     ///
     /// The event times of a batch count from the next batch on. Kept: two numbers, on one worker.
     ///
@@ -50,20 +53,57 @@ impl<'s, D: Record> DStream<'s, D> {
     /// // After the second batch the watermark is 6: the window up to 5 is over.
     /// assert_eq!((closed[1].len(), closed[2][0].0.end_ms, closed[2][0].1), (0, 5, 1));
     /// ```
+    ///
+    /// Judged [by row](WatermarkRule::by_row), a record is late by those before it in its own
+    /// partition, not by those of the batches before. Partitions are brought together for it, which
+    /// costs nothing in a stream as it comes from its source; two more numbers are kept for each.
+    ///
+    /// ```
+    /// # use tidegate::doc::batches;
+    /// use tidegate::{TimeWindows, WatermarkRule};
+    ///
+    /// let late = |input, rule: WatermarkRule| -> i64 {
+    ///     let late = batches(input, move |words| {
+    ///         let events = words.with_watermark(|word| word.parse().unwrap_or(0), rule);
+    ///         events.window(TimeWindows::tumbling(5)).count().late_count()
+    ///     });
+    ///     late.concat().iter().sum()
+    /// };
+    /// let (one, two) = (vec![vec!["9", "3"]], vec![vec!["9"], vec!["3"]]);
+    /// let by_batch = WatermarkRule::new(0);
+    /// assert_eq!((late(one.clone(), by_batch), late(two.clone(), by_batch)), (0, 1));
+    /// assert_eq!((late(one, by_batch.by_row()), late(two, by_batch.by_row())), (1, 1));
+    /// ```
     pub fn with_watermark(
         self,
         time_ms: impl Fn(&D) -> i64 + 'static,
-        delay_ms: i64,
+        rule: impl Into<WatermarkRule>,
     ) -> EventStream<'s, D> {
-        let (ctx, options) = (self.ctx, self.options.clone());
+        let (ctx, options, rule) = (self.ctx, self.options.clone(), rule.into());
+        let WatermarkRule { delay_ms, judged, idle_after_ms } = rule;
         if delay_ms < 0 {
             ctx.reject(BuildError::NegativeDelay { delay_ms });
         }
-        let events = self.event_time(time_ms);
+        if let Some(idle_after_ms) = idle_after_ms.filter(|idle_after_ms| *idle_after_ms <= 0) {
+            ctx.reject(BuildError::IdleTime { idle_after_ms });
+        }
+        let mut events = self.event_time(time_ms);
+        if judged == Judged::ByRow {
+            let tagged = events.rows.tagged();
+            events.rows = DStream { chunks: tagged.clone().by_partition(), ..tagged };
+        }
         let owner = ctx.peers().owner_of_key(&());
-        let stats = stats_at(events.rows.chunks.clone(), owner);
-        let operator = Watermarks::new(delay_ms, ctx.peers().index() == owner);
-        let readings = broadcast(ctx.attach("watermark", &options, stats, operator));
+        let (chunks, stats) = measured(events.rows.chunks, owner, judged);
+        let operator = Watermarks::new(rule, ctx.peers().index() == owner);
+        let headings = broadcast(ctx.attach("watermark", &options, stats, operator));
+        events.rows.chunks = match judged {
+            Judged::ByBatch => chunks,
+            Judged::ByRow => {
+                let paced = pace(chunks, headings.clone());
+                ctx.attach_per_batch("Stamp", paced, Stamping::new(delay_ms))
+            }
+        };
+        let readings = readings(headings);
         let clock = Clock { readings, identity: Rc::new(()), delay_ms, follows: false };
         EventStream { clock: Some(clock), ..events }
     }
@@ -107,7 +147,8 @@ impl<'s, D: Record> EventStream<'s, D> {
 
     /// Gives two streams one watermark: the lower of theirs, or the higher, by the policy. With
     /// the lower one nothing is late because the other stream is ahead, and nothing closes while
-    /// one of them has had no record; with the higher one it is the other way round.
+    /// one of them has had no record, unless it counts as
+    /// [idle](WatermarkRule::idle_after_ms); with the higher one it is the other way round.
     ///
     /// ```
     /// # use tidegate::doc::batches;
@@ -137,9 +178,12 @@ impl<'s, D: Record> EventStream<'s, D> {
             return (self, other);
         }
         let both = one.readings.clone().concat(two.readings.clone());
-        let operator = CombineWatermarks::new(policy);
+        let (ctx, peers) = (self.ctx(), self.ctx().peers());
+        let is_owner = peers.owner_of_key(&()) == peers.index();
+        let operator = CombineWatermarks::new(policy, is_owner);
+        let combined = ctx.attach("shared_watermark", &Options::default(), both, operator);
         let clock = Clock {
-            readings: self.ctx().attach_per_batch("Combine watermarks", both, operator),
+            readings: broadcast(combined),
             identity: Rc::new(()),
             delay_ms: one.delay_ms.max(two.delay_ms),
             follows: false,

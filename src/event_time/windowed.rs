@@ -2,11 +2,13 @@
 
 use tidegate_operators::combine::Pairs;
 use tidegate_operators::event_time::{
-    Late, TimeWindow, TimeWindows, Watermark, WindowAggregate, WindowKey,
+    ByWindow, Late, SpanRecompute, Stamp, TimeWindow, TimeWindows, Watermark, WindowAggregate,
+    WindowKey,
 };
-use tidegate_operators::{Aggregate, Count, Record, Reduce};
+use tidegate_operators::{Aggregate, Count, Record, Reduce, ship};
 
 use super::{EventStream, EventTable};
+use crate::config::Strategy;
 use crate::dstream::DStream;
 use crate::error::BuildError;
 
@@ -75,9 +77,9 @@ impl<'s, D: Record> EventWindowed<'s, D> {
         if late != Late::SideOutput {
             self.events.ctx().reject(BuildError::NoSideOutput);
         }
-        let is_late = move |row: &(i64, D), mark: Watermark| {
-            let ends = windows.of(row.0.div_euclid(1000)).map(|window| window.end_ms);
-            ends.last().is_some_and(|last| late.is_late(last, mark))
+        let is_late = move |(stamp, _): &(Stamp, D), mark: Watermark| {
+            let ends = windows.of(stamp.at_ms()).map(|window| window.end_ms);
+            ends.last().is_some_and(|last| late.is_late(last, stamp.judged_by(mark)))
         };
         self.events.sift("Late", is_late).map(|(_, row)| row)
     }
@@ -147,13 +149,23 @@ impl<'s, D: Record> EventWindowed<'s, D> {
         let EventWindowed { events, windows, late } = self;
         let (ctx, options) = (events.ctx(), events.rows.options.clone());
         let split = std::rc::Rc::new(split);
-        let pairs = events.rows.clone().flat_map(move |(at, row)| {
+        let pairs = events.rows.clone().flat_map(move |(stamp, row)| {
             let split = std::rc::Rc::clone(&split);
-            windows.of(at.div_euclid(1000)).map(move |window| split(window, row.clone()))
+            let windows = windows.of(stamp.at_ms());
+            windows.map(move |window| split(late.own_window(window, stamp), row.clone()))
         });
-        let paced = events.paced(pairs.tallies(Pairs, aggregate.clone()));
-        let operator = WindowAggregate::<K, V, A>::new(aggregate, late);
-        let emitted = ctx.attach(kind, &options, paced, operator);
+        let emitted = if ctx.strategy(&options) == Strategy::Recompute {
+            let owners = ctx.peers().clone();
+            let shipped = ship::ship(pairs.chunks, ctx.peers(), "by window", move |(key, _)| {
+                owners.owner_of_key(key)
+            });
+            let operator = SpanRecompute::over(ByWindow::<K, V, A>::new(aggregate), late);
+            ctx.attach(kind, &options, events.paced(shipped), operator)
+        } else {
+            let tallies = pairs.tallies(Pairs, aggregate.clone());
+            let operator = WindowAggregate::<K, V, A>::new(aggregate, late);
+            ctx.attach(kind, &options, events.paced(tallies), operator)
+        };
         EventTable::new(&events, emitted, |(key, _)| key.window())
     }
 }

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tidegate_operators::Tick;
-use tidegate_operators::batched::StateSize;
+use tidegate_operators::batched::Report;
 
 use super::summary::Totals;
 use super::{
-    BatchRecord, BatchStart, PartitionRecord, Reporter, SinkRecord, SourceRecord, StateRecord,
-    Summary,
+    BatchRecord, BatchStart, IterationRecord, PartitionRecord, Reporter, SinkRecord, SourceRecord,
+    StateRecord, Summary, WorkerLoad, imbalance,
 };
 use crate::batch::BatchId;
 use crate::plan::{PlanRow, SourceCut};
@@ -20,15 +20,17 @@ pub(crate) struct Collector {
     reporter: Reporter,
     /// Whether batch times come from the wall clock.
     wall_clock: bool,
+    /// The number of workers in all processes.
+    workers: u32,
     sources: Vec<String>,
     sinks: Vec<String>,
     operators: Vec<String>,
     batches: BTreeMap<BatchId, Batch>,
     /// The newest plan row, for whoever decides about the next batch.
     planned: Option<PlanRow>,
-    /// Each operator's size on each worker after the last completed batch; an operator that had
-    /// nothing to do says nothing.
-    sizes: BTreeMap<(u32, u32), StateSize>,
+    /// Each operator's report from each worker after the last completed batch; an operator that
+    /// had nothing to do says nothing, and is as large as before.
+    reports: BTreeMap<(u32, u32), Report>,
     totals: Totals,
 }
 
@@ -40,20 +42,23 @@ struct Batch {
     sources: Vec<SourceCut>,
     sinks: BTreeMap<u32, (u64, u64)>,
     /// By operator and worker.
-    sizes: BTreeMap<(u32, u32), StateSize>,
+    reports: BTreeMap<(u32, u32), Report>,
+    /// By operator: how many rounds there were, and how many there may be.
+    rounds: BTreeMap<u32, (u64, u64)>,
 }
 
 impl Collector {
-    pub(crate) fn new(reporter: Reporter, wall_clock: bool) -> Self {
+    pub(crate) fn new(reporter: Reporter, wall_clock: bool, workers: usize) -> Self {
         Collector {
             reporter,
             wall_clock,
+            workers: workers as u32,
             sources: Vec::new(),
             sinks: Vec::new(),
             operators: Vec::new(),
             batches: BTreeMap::new(),
             planned: None,
-            sizes: BTreeMap::new(),
+            reports: BTreeMap::new(),
             totals: Totals::new(),
         }
     }
@@ -74,7 +79,8 @@ impl Collector {
             in_flight: in_flight as u64,
             sources: Vec::new(),
             sinks: BTreeMap::new(),
-            sizes: BTreeMap::new(),
+            reports: BTreeMap::new(),
+            rounds: BTreeMap::new(),
         };
         self.batches.insert(tick.id, batch);
     }
@@ -109,9 +115,16 @@ impl Collector {
     }
 
     /// An operator on one worker has closed a batch.
-    pub(crate) fn sized(&mut self, batch: BatchId, operator: u32, worker: u32, size: StateSize) {
+    pub(crate) fn reported(&mut self, batch: BatchId, operator: u32, worker: u32, report: Report) {
         if let Some(batch) = self.batches.get_mut(&batch) {
-            batch.sizes.insert((operator, worker), size);
+            batch.reports.insert((operator, worker), report);
+        }
+    }
+
+    /// An iteration has closed a batch after some rounds.
+    pub(crate) fn iterated(&mut self, batch: BatchId, operator: u32, rounds: u64, rounds_max: u64) {
+        if let Some(batch) = self.batches.get_mut(&batch) {
+            batch.rounds.insert(operator, (rounds, rounds_max));
         }
     }
 
@@ -128,8 +141,11 @@ impl Collector {
                 break;
             }
             let (id, batch) = first.remove_entry();
-            self.sizes.values_mut().for_each(|size| size.updated = 0);
-            self.sizes.extend(&batch.sizes);
+            for report in self.reports.values_mut() {
+                report.size.updated = 0;
+                report.load = Default::default();
+            }
+            self.reports.extend(&batch.reports);
             let record = self.record(id, batch, now, newest);
             self.totals.add(&record);
             completed(&record);
@@ -161,6 +177,15 @@ impl Collector {
                 })
                 .collect(),
             state: self.state(),
+            iterations: batch
+                .rounds
+                .iter()
+                .map(|(operator, (rounds, rounds_max))| IterationRecord {
+                    operator: named(&self.operators, *operator),
+                    rounds: *rounds,
+                    rounds_max: *rounds_max,
+                })
+                .collect(),
             scheduling_delay_ms: ms(batch.due, batch.cut),
             processing_ms: ms(batch.cut, now),
             total_ms: ms(batch.due.min(batch.cut), now),
@@ -173,18 +198,24 @@ impl Collector {
     fn state(&self) -> Vec<StateRecord> {
         let mut state: Vec<StateRecord> = Vec::new();
         let mut last = None;
-        for ((operator, _), size) in &self.sizes {
+        for ((operator, worker), report) in &self.reports {
             if last != Some(*operator) {
                 last = Some(*operator);
                 let operator = named(&self.operators, *operator);
-                state.push(StateRecord { operator, ..StateRecord::default() });
+                let idle = |worker| WorkerLoad { worker, ..WorkerLoad::default() };
+                let workers = (0..self.workers).map(idle).collect();
+                state.push(StateRecord { operator, workers, ..StateRecord::default() });
             }
-            if let Some(record) = state.last_mut() {
-                record.keys += size.keys;
-                record.bytes += size.bytes;
-                record.updated += size.updated;
+            let Some(record) = state.last_mut() else { continue };
+            record.keys += report.size.keys;
+            record.bytes += report.size.bytes;
+            record.updated += report.size.updated;
+            if let Some(load) = record.workers.get_mut(*worker as usize) {
+                load.rows = report.load.rows;
+                load.busy_ms = report.load.busy.as_secs_f64() * 1e3;
             }
         }
+        state.iter_mut().for_each(|record| record.imbalance = imbalance(&record.workers));
         state
     }
 }

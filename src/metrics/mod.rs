@@ -9,8 +9,11 @@ mod summary;
 
 pub use json_lines::MetricsFile;
 pub use listener::Listener;
-pub use record::{BatchRecord, BatchStart, PartitionRecord, SinkRecord, SourceRecord, StateRecord};
-pub use summary::{Latency, Summary};
+pub use record::{
+    BatchRecord, BatchStart, IterationRecord, PartitionRecord, SinkRecord, SourceRecord,
+    StateRecord, WorkerLoad, imbalance,
+};
+pub use summary::{Latency, OperatorLoad, Summary};
 
 pub(crate) use collector::Collector;
 pub(crate) use listener::Reporter;

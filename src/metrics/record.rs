@@ -17,8 +17,10 @@ pub struct BatchRecord {
     pub sources: Vec<SourceRecord>,
     /// What went out.
     pub sinks: Vec<SinkRecord>,
-    /// The state after the batch, over all workers.
+    /// The state after the batch, over all workers, and what the batch was for each of them.
     pub state: Vec<StateRecord>,
+    /// The rounds of iterations.
+    pub iterations: Vec<IterationRecord>,
     /// From when the batch was due until it was cut, in milliseconds.
     pub scheduling_delay_ms: f64,
     /// From the cut until all sinks had confirmed, in milliseconds.
@@ -101,6 +103,49 @@ pub struct StateRecord {
     pub bytes: u64,
     /// Keys changed in this batch.
     pub updated: u64,
+    /// How much more than its share the busiest worker took in, by rows: 1 if all had as many, the
+    /// number of workers if one had all of them.
+    pub imbalance: f64,
+    /// What the batch was for each worker.
+    pub workers: Vec<WorkerLoad>,
+}
+
+/// What an operator took in on one worker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct WorkerLoad {
+    /// The worker's index over all processes.
+    pub worker: u32,
+    /// Rows that came in, after they had been brought to the workers that own them.
+    pub rows: u64,
+    /// How long the operator worked, in milliseconds; 0 for an arrangement, whose work is done
+    /// piece by piece.
+    pub busy_ms: f64,
+}
+
+/// How much more than its share the busiest worker took in, by rows; 1 where there are none.
+///
+/// ```
+/// use tidegate::metrics::{WorkerLoad, imbalance};
+///
+/// let load = |rows| WorkerLoad { rows, ..WorkerLoad::default() };
+/// assert_eq!(imbalance(&[load(30), load(10)]), 1.5);
+/// assert_eq!(imbalance(&[load(0), load(0)]), 1.0);
+/// ```
+pub fn imbalance(workers: &[WorkerLoad]) -> f64 {
+    let rows: u64 = workers.iter().map(|load| load.rows).sum();
+    let most = workers.iter().map(|load| load.rows).max().unwrap_or(0);
+    if rows == 0 { 1.0 } else { most as f64 * workers.len() as f64 / rows as f64 }
+}
+
+/// The rounds of an iteration in a batch.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct IterationRecord {
+    /// The iteration.
+    pub operator: String,
+    /// How many rounds there were; 0 if nothing changed.
+    pub rounds: u64,
+    /// How many there may be. As many as that: they may not have been enough.
+    pub rounds_max: u64,
 }
 
 /// A batch that has been cut: what it will process is known.

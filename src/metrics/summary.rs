@@ -1,11 +1,12 @@
 //! What a run came to.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-use super::BatchRecord;
+use super::{BatchRecord, WorkerLoad, imbalance};
 
 /// What a run came to.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -25,6 +26,41 @@ pub struct Summary {
     pub processing: Latency,
     /// From when a batch was due until all sinks had confirmed it.
     pub total: Latency,
+    /// What each stateful operator took in on each worker, in the order of the program.
+    pub load: Vec<OperatorLoad>,
+}
+
+/// What a stateful operator took in, over a whole run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct OperatorLoad {
+    /// The operator.
+    pub operator: String,
+    /// The sums of each worker.
+    pub workers: Vec<WorkerLoad>,
+}
+
+/// With fewer rows a batch than this, it does not matter where they are.
+const LOAD_MIN: u64 = 100;
+
+/// Above this share of the mean, a worker has too much.
+const SKEWED: f64 = 2.0;
+
+impl OperatorLoad {
+    /// How much more than its share the busiest worker took in.
+    pub fn imbalance(&self) -> f64 {
+        imbalance(&self.workers)
+    }
+
+    /// The worker that took in most.
+    pub fn busiest(&self) -> WorkerLoad {
+        let busiest = self.workers.iter().max_by_key(|load| (load.rows, Reverse(load.worker)));
+        busiest.copied().unwrap_or_default()
+    }
+
+    /// The rows that all workers took in.
+    pub fn rows(&self) -> u64 {
+        self.workers.iter().map(|load| load.rows).sum()
+    }
 }
 
 impl Summary {
@@ -37,6 +73,27 @@ impl Summary {
     /// ```
     pub fn rows_in_per_s(&self) -> f64 {
         if self.seconds > 0.0 { self.rows_in as f64 / self.seconds } else { 0.0 }
+    }
+
+    /// The operators of which one worker took in more than twice its share, where there are rows
+    /// enough for it to matter: a hot key, perhaps, that could be combined before it is shipped.
+    ///
+    /// ```
+    /// use tidegate::metrics::{OperatorLoad, WorkerLoad};
+    ///
+    /// let load = |rows: [u64; 4]| OperatorLoad {
+    ///     workers: rows.map(|rows| WorkerLoad { rows, ..Default::default() }).to_vec(),
+    ///     ..Default::default()
+    /// };
+    /// let mut summary = tidegate::Summary::default();
+    /// summary.batches = 10;
+    /// summary.load = vec![load([500, 9_000, 500, 500]), load([30, 20, 25, 25]), load([0, 9, 0, 0])];
+    /// let skewed: Vec<_> = summary.skewed().map(|load| load.busiest().rows).collect();
+    /// assert_eq!(skewed, [9_000]);
+    /// ```
+    pub fn skewed(&self) -> impl Iterator<Item = &OperatorLoad> {
+        let rows_min = LOAD_MIN * self.batches.max(1);
+        self.load.iter().filter(move |load| load.rows() >= rows_min && load.imbalance() > SKEWED)
     }
 }
 
@@ -103,8 +160,24 @@ impl Totals {
         self.summary.rows_in += record.rows_in();
         self.summary.dead_letters += record.dead_letters();
         self.summary.rows_out += record.rows_out();
+        for state in &record.state {
+            self.add_load(&state.operator, &state.workers);
+        }
         self.processing.saturating_record((record.processing_ms * 1e6) as u64);
         self.total.saturating_record((record.total_ms * 1e6) as u64);
+    }
+
+    fn add_load(&mut self, operator: &str, workers: &[WorkerLoad]) {
+        let known = self.summary.load.iter_mut().find(|load| load.operator == operator);
+        let Some(known) = known else {
+            let (operator, workers) = (operator.to_owned(), workers.to_vec());
+            self.summary.load.push(OperatorLoad { operator, workers });
+            return;
+        };
+        for (sum, load) in known.workers.iter_mut().zip(workers) {
+            sum.rows += load.rows;
+            sum.busy_ms += load.busy_ms;
+        }
     }
 
     pub(crate) fn finish(mut self, ran_for: Duration) -> Summary {

@@ -77,7 +77,7 @@ impl<'s, D: Record> Table<'s, D> {
         if strategy == Strategy::Arrangement {
             let (number, uid) = ctx.build().name_operator(kind, options.uid.as_deref());
             let summed = reduce_arranged(shipped, &uid, aggregate);
-            ctx.report_sizes(number, summed.sizes);
+            ctx.report(number, summed.reports);
             return Table::keyed(ctx, summed.output.inner, slide);
         }
         let operator = Multisets::<S::Key, S::Value, A>::new(aggregate);

@@ -1,25 +1,26 @@
 //! Iteration inside a job: a table that is computed from itself, round by round, in each batch.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use differential_dataflow::VecCollection;
-use tidegate_operators::batched::StateSize;
-use tidegate_operators::iterate::{Round, RoundsPerBatch, iterate};
+use differential_dataflow::{AsCollection, VecCollection};
+use tidegate_operators::batched::{Load, Report, StateSize};
+use tidegate_operators::iterate::{self, Course, Round, RoundsPerBatch, iterate};
 use tidegate_operators::join::{self, KeyArrangement, PairArrangement};
-use tidegate_operators::{Aggregate, Peers, Record, differences, ship};
+use tidegate_operators::{Aggregate, Peers, Record, interop, ship};
 use timely::container::NoopBuilder;
+use timely::dataflow::Scope;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::vec::Map;
-use timely::dataflow::operators::{Concatenate, Leave, Operator};
-use timely::dataflow::{Scope, StreamVec};
+use timely::dataflow::operators::{Concat, Operator};
+use timely::progress::Antichain;
 
 use super::{ArrangedTable, Place, Table};
 use crate::batch::{BatchId, Diff, RowStream};
 use crate::context::Context;
 use crate::dstream::DStream;
-use crate::error::BuildError;
+use crate::error::{BuildError, RunError};
 
 type Rows<'i, D> = VecCollection<'i, Round<BatchId>, D, Diff>;
 
@@ -41,6 +42,59 @@ pub struct Iterated<'s, D: 'static> {
     /// How many rounds each batch took: 0 if nothing changed. As many as were allowed: they may
     /// not have been enough.
     pub rounds: DStream<'s, u64>,
+    pub(super) name: String,
+    pub(super) rounds_max: u64,
+}
+
+impl<'s, D: Record> Iterated<'s, D> {
+    /// Ends the job with [`RunError::RoundsExhausted`] at the first batch in which the last round
+    /// that is allowed has still changed something, rather than go on with what is there then.
+    /// Nothing of such a batch leaves the table.
+    ///
+    /// ```
+    /// use tidegate::sink::Memory;
+    /// use tidegate::source::Queue;
+    /// use tidegate::{Config, Local, RunError};
+    ///
+    /// let (numbers, halves) = (Queue::new(1), Memory::new());
+    /// let (source, sink) = (numbers.clone(), halves.clone());
+    /// let mut local = Local::start(Config::new("halving"), move |ctx| {
+    ///     let numbers = ctx.source(source.clone()).running().table();
+    ///     let halved = numbers.iterate(4, |n| n.map(|n: u64| if n % 2 == 0 { n / 2 } else { n }));
+    ///     halved.must_settle().table.snapshots().sink(sink.clone());
+    /// })
+    /// .unwrap();
+    /// numbers.push([12]);
+    /// local.tick();
+    /// numbers.push([32]);
+    /// let error = local.try_tick().unwrap_err();
+    /// assert!(matches!(error, RunError::RoundsExhausted { batch: 2, rounds_max: 4, .. }));
+    /// assert_eq!(halves.rows(), [[3]]);
+    /// ```
+    pub fn must_settle(self) -> Self {
+        let (ctx, slide, rounds_max) = (self.table.ctx, self.table.slide, self.rounds_max);
+        let (control, operator) = (Arc::clone(&ctx.build().control), self.name.clone());
+        let rounds = self.rounds.chunks.clone();
+        let verdict = rounds.unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Settled", move |_, _| {
+            // Kept for good: whoever waits for the batch must not take it for complete.
+            let mut withheld = None;
+            move |input, output| {
+                input.for_each(|time, rounds| {
+                    let rounds = std::mem::take(rounds).into_rows();
+                    if withheld.is_none() && rounds.iter().any(|rounds| *rounds >= rounds_max) {
+                        withheld = Some(time.retain(output.output_index()));
+                        let (operator, batch) = (operator.clone(), *time.time());
+                        control.fail(RunError::RoundsExhausted { operator, batch, rounds_max });
+                    }
+                });
+            }
+        });
+        // No row comes from there, but no batch is complete before its verdict.
+        let place = self.table.place.clone();
+        let rows = self.table.into_collection().inner.concat(verdict).as_collection();
+        let table = Table { place, ..Table::of_collection(ctx, rows, slide) };
+        Iterated { table, ..self }
+    }
 }
 
 /// A table inside an [iteration](Table::iterate): it has contents in each round of each batch.
@@ -76,8 +130,11 @@ struct Shared<'i> {
     scope: Scope<'i, Round<BatchId>>,
     peers: Peers,
     slide: u64,
-    sizes: RefCell<Vec<StreamVec<'i, Round<BatchId>, StateSize>>>,
+    gauges: Gauges,
 }
+
+/// What measures each arrangement, when all are told through which batch they are complete.
+pub(super) type Gauges = Rc<RefCell<Vec<Box<dyn FnMut(&Antichain<Round<BatchId>>) -> StateSize>>>>;
 
 impl<D: Clone + 'static> Clone for Nested<'_, D> {
     fn clone(&self) -> Self {
@@ -125,58 +182,58 @@ impl<'s, D: Record> Table<'s, D> {
     {
         let (ctx, slide, uid) = (self.ctx, self.slide, self.options.uid.clone());
         let (peers, outer) = (ctx.peers(), ctx.scope());
-        let (number, _) = ctx.build().name_operator("iterate", uid.as_deref());
-        let mut sizes: Option<RowStream<'s, StateSize>> = None;
+        let named = ctx.build().name_operator("iterate", uid.as_deref());
+        let gauges = Gauges::default();
         let mut place = None;
         let iterated = iterate(outer, self.into_collection(), rounds_max, |scope, rows| {
-            let sizes_inside = RefCell::default();
-            let shared = Shared { scope, peers: peers.clone(), slide, sizes: sizes_inside };
-            let shared = Rc::new(shared);
-            let result = body(Nested { rows, settled: None, shared: Rc::clone(&shared) });
+            let gauges = Rc::clone(&gauges);
+            let shared = Rc::new(Shared { scope, peers: peers.clone(), slide, gauges });
+            let result = body(Nested { rows, settled: None, shared });
             let result = result.settled();
-            sizes = Some(together(scope, shared.sizes.take()).leave(outer));
             place = result.settled;
             result.rows
         });
-        if let Some(sizes) = sizes {
-            ctx.report_sizes(number, sizes);
-        }
-        let table = Table::of_collection(ctx, iterated.output, slide);
-        let table = Table { place, ..table };
-        let owner = peers.owner_of_key(&());
-        let rounds = differences::by_batch(iterated.rounds);
-        let rounds = ship::ship(rounds, peers, "rounds", move |_| owner);
-        let operator = RoundsPerBatch::new(owner == peers.index());
-        let rounds = ctx.attach_per_batch("Rounds", rounds, operator);
-        Iterated { table, rounds: ctx.dstream(rounds) }
+        let iterated = told(ctx, named, slide, rounds_max, iterated, gauges);
+        Iterated { table: Table { place, ..iterated.table }, ..iterated }
     }
 }
 
-/// The size of all arrangements, whenever one of them has changed.
-fn together<'i>(
-    scope: Scope<'i, Round<BatchId>>,
-    sizes: Vec<StreamVec<'i, Round<BatchId>, StateSize>>,
-) -> StreamVec<'i, Round<BatchId>, StateSize> {
-    let numbered =
-        sizes.into_iter().enumerate().map(|(number, sizes)| sizes.map(move |size| (number, size)));
-    let numbered: Vec<_> = numbered.collect();
-    let all = scope.concatenate(numbered);
-    all.unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Sizes", |_, _| {
-        let mut latest: BTreeMap<usize, StateSize> = BTreeMap::new();
-        let (mut batch, mut updated) = (0, 0);
+/// The table of an iteration, and what is told of its rounds.
+pub(super) fn told<'s, D: Record>(
+    ctx: Context<'s>,
+    (number, name): (u32, String),
+    slide: u64,
+    rounds_max: u64,
+    iterated: iterate::Iterated<'s, BatchId, D>,
+    gauges: Gauges,
+) -> Iterated<'s, D> {
+    ctx.report(number, measured(iterated.courses.clone(), gauges));
+    let peers = ctx.peers();
+    let owner = peers.owner_of_key(&());
+    let rounds = interop::chunked(iterated.courses.map(|course| course.rounds));
+    let rounds = ship::ship(rounds, peers, "rounds", move |_| owner);
+    let operator = RoundsPerBatch::new(owner == peers.index());
+    let rounds = ctx.attach_per_batch("Rounds", rounds, operator);
+    ctx.report_rounds(number, rounds.clone(), rounds_max);
+    let table = Table::of_collection(ctx, iterated.output, slide);
+    Iterated { table, rounds: ctx.dstream(rounds), name, rounds_max }
+}
+
+/// The size of all arrangements after each batch that has changed the result.
+fn measured(courses: RowStream<'_, Course>, gauges: Gauges) -> RowStream<'_, Report> {
+    courses.unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Measure", move |_, _| {
         move |input, output| {
-            input.for_each(|time, sizes| {
-                if time.outer != batch {
-                    (batch, updated) = (time.outer, 0);
+            input.for_each(|time, courses| {
+                let updated = courses.drain(..).map(|course| course.updates).sum();
+                let through = Antichain::from_elem(Round::new(*time.time(), 0));
+                let mut size = StateSize { updated, ..StateSize::default() };
+                for gauge in gauges.borrow_mut().iter_mut() {
+                    let arrangement = gauge(&through);
+                    size.keys += arrangement.keys;
+                    size.bytes += arrangement.bytes;
                 }
-                for (number, size) in sizes.drain(..) {
-                    updated += size.updated;
-                    latest.insert(number, size);
-                }
-                let keys = latest.values().map(|size| size.keys).sum();
-                let bytes = latest.values().map(|size| size.bytes).sum();
-                let size = StateSize { keys, bytes, updated };
-                output.session_with_builder(&time).give_container(&mut vec![size]);
+                let load = Load { rows: updated, ..Load::default() };
+                output.session_with_builder(&time).give_container(&mut vec![Report { size, load }]);
             });
         }
     })
@@ -236,8 +293,9 @@ impl<'i, D: Record> Nested<'i, D> {
 
     fn once(&self) -> KeyArrangement<'i, Round<BatchId>, D> {
         let distinct = join::distinct(self.rows.clone(), &self.shared.peers, "Nested");
-        let sizes = join::arranged_sizes(&distinct, size_of::<(D, Round<BatchId>, Diff)>());
-        self.shared.sizes.borrow_mut().push(sizes);
+        let mut gauge = join::gauge(&distinct, size_of::<(D, Round<BatchId>, Diff)>());
+        let gauge = move |through: &Antichain<_>| gauge(through.borrow());
+        self.shared.gauges.borrow_mut().push(Box::new(gauge));
         distinct
     }
 
@@ -335,8 +393,9 @@ impl<'i, K: Record, V: Record> Nested<'i, (K, V)> {
         arranged: PairArrangement<'i, Round<BatchId>, K, W>,
     ) -> PairArrangement<'i, Round<BatchId>, K, W> {
         let update_bytes = size_of::<((K, W), Round<BatchId>, Diff)>();
-        let sizes = join::arranged_sizes(&arranged, update_bytes);
-        self.shared.sizes.borrow_mut().push(sizes);
+        let mut gauge = join::gauge(&arranged, update_bytes);
+        let gauge = move |through: &Antichain<_>| gauge(through.borrow());
+        self.shared.gauges.borrow_mut().push(Box::new(gauge));
         arranged
     }
 

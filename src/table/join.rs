@@ -358,7 +358,7 @@ impl<'s, K: Record, V: Record> ArrangedTable<'s, K, V> {
             let (number, uid) = ctx.build().name_operator("arrangement", uid.as_deref());
             let rows = join::by_key(table.into_collection(), ctx.peers(), &uid);
             let update_bytes = size_of::<((K, V), BatchId, Diff)>();
-            ctx.report_sizes(number, join::arranged_sizes(&rows, update_bytes));
+            ctx.report(number, join::arranged_reports(&rows, update_bytes));
             rows
         });
         rows.clone()
@@ -373,7 +373,7 @@ impl<'s, K: Record, V: Record> ArrangedTable<'s, K, V> {
             let keys = table.into_collection().map(|(key, _)| key);
             let keys = join::distinct(keys, ctx.peers(), &uid);
             let update_bytes = size_of::<(K, BatchId, Diff)>();
-            ctx.report_sizes(number, join::arranged_sizes(&keys, update_bytes));
+            ctx.report(number, join::arranged_reports(&keys, update_bytes));
             keys
         });
         keys.clone()

@@ -7,6 +7,8 @@ mod iterate;
 mod join;
 mod operator;
 mod output;
+mod queryable;
+mod reach;
 mod rows;
 mod timed_join;
 

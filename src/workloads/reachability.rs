@@ -33,11 +33,5 @@ pub fn reachability<'s>(
     roots: Table<'s, u64>,
     rounds_max: u64,
 ) -> Iterated<'s, u64> {
-    let edges = edges.distinct().arranged_by_key();
-    let roots = roots.distinct();
-    roots.clone().iterate(rounds_max, move |reached| {
-        let roots = reached.enter(roots);
-        let next = reached.map(|node| (node, ())).join(&edges);
-        roots.union(next.map(|(_, ((), to))| to)).distinct()
-    })
+    edges.distinct().arranged_by_key().reach(roots, rounds_max)
 }

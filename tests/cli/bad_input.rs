@@ -7,7 +7,8 @@ use std::path::Path;
 
 use libtest_mimic::Trial;
 
-use crate::support::process::{free_addresses, tidegate};
+use crate::support::free_addresses;
+use crate::support::process::tidegate;
 use crate::support::trials;
 
 pub fn trials() -> Vec<Trial> {

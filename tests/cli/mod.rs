@@ -5,6 +5,10 @@
 //! catch what only shows at a terminal, and what needs a real broker (the Kafka tests have that).
 
 mod bad_input;
+mod checked_examples;
+mod event_time_examples;
+mod examples;
+mod learning;
 mod records;
 mod signals;
 
@@ -22,7 +26,19 @@ pub fn trials() -> Vec<Trial> {
         every_command_explains_itself,
         the_version_is_the_one_of_the_package,
     ];
-    [own, bad_input::trials(), records::trials(), signals::trials()].into_iter().flatten().collect()
+    [
+        own,
+        bad_input::trials(),
+        examples::trials(),
+        checked_examples::trials(),
+        event_time_examples::trials(),
+        learning::trials(),
+        records::trials(),
+        signals::trials(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn every_command_explains_itself() {
@@ -37,6 +53,14 @@ fn every_command_explains_itself() {
                 "--window",
                 "--slide",
                 "--dead-letters",
+                "--rounds-max",
+                "--must-settle",
+                "--dimensions",
+                "--clusters",
+                "--half-life",
+                "--step-size",
+                "--iterations",
+                "--ridge",
                 "--interval",
                 "--trigger",
                 "--records-per-partition",

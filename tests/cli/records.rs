@@ -6,7 +6,8 @@ use libtest_mimic::Trial;
 use rustix::process::Signal;
 
 use super::rows;
-use crate::support::process::{free_addresses, tidegate, tidegate_after};
+use crate::support::free_addresses;
+use crate::support::process::{tidegate, tidegate_after};
 use crate::support::trials;
 
 pub fn trials() -> Vec<Trial> {

@@ -11,7 +11,8 @@ use tidegate::source::Generator;
 use tidegate::{Cluster, Config, RunError, Secret};
 
 use super::{hosts, process};
-use crate::support::process::{Running, free_addresses, tidegate};
+use crate::support::free_addresses;
+use crate::support::process::{Running, tidegate};
 use crate::support::trials;
 
 pub fn trials() -> Vec<Trial> {

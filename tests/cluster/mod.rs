@@ -12,13 +12,14 @@ use std::path::{Path, PathBuf};
 
 use libtest_mimic::Trial;
 
-use crate::support::process::{Program, free_addresses, tidegate};
-use crate::support::{Rng, trials};
+use crate::support::process::{Program, tidegate};
+use crate::support::{Rng, free_addresses, trials};
 
 pub fn trials() -> Vec<Trial> {
     let own = trials![
         "cluster";
         the_output_is_the_same_bytes_however_the_job_is_spread,
+        models_are_the_same_bytes_however_the_job_is_spread,
         a_directory_is_read_once_however_the_job_is_spread,
     ];
     [own, loss::trials(), strangers::trials()].into_iter().flatten().collect()
@@ -106,6 +107,22 @@ fn the_output_is_the_same_bytes_however_the_job_is_spread() {
     for command in [
         "run windowed-wordcount --source file:lines --window 3s --slide 2s --output changes",
         "run clickstream --source file:clicks --window 2s --strategy arrangement",
+    ] {
+        assert_same_bytes(place.path(), &format!("{command} {NOW}"));
+    }
+}
+
+fn models_are_the_same_bytes_however_the_job_is_spread() {
+    let place = tempfile::tempdir().expect("a directory");
+    for what in ["points", "labelled"] {
+        fs::create_dir(place.path().join(what)).expect("created");
+        let records = "--records 1000 --seed 5 --quiet";
+        let made = tidegate(&format!("generate {what} {records} --sink text:{what}/part"));
+        made.within(place.path()).run().well();
+    }
+    for command in [
+        "run kmeans --source dir:points --half-life 400 --per points",
+        "run regression --source dir:labelled --iterations 9 --output changes",
     ] {
         assert_same_bytes(place.path(), &format!("{command} {NOW}"));
     }

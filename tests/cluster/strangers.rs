@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use libtest_mimic::Trial;
 
 use super::{hosts, process};
-use crate::support::process::{Running, free_addresses};
+use crate::support::free_addresses;
+use crate::support::process::Running;
 use crate::support::trials;
 
 pub fn trials() -> Vec<Trial> {

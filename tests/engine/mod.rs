@@ -8,6 +8,7 @@
 mod delivery;
 mod failures;
 mod limits;
+mod load;
 mod programs;
 mod records;
 mod stand_ins;
@@ -20,6 +21,7 @@ pub fn trials() -> Vec<Trial> {
         delivery::trials(),
         failures::trials(),
         limits::trials(),
+        load::trials(),
         programs::trials(),
         records::trials(),
         triggers::trials(),

@@ -1,11 +1,15 @@
 //! The facts as they are written down.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::Value;
 use tidegate::sink::Memory;
 use tidegate::source::Queue;
-use tidegate::{Config, Context, DStream, Local, Table};
+use tidegate::{Config, Context, DStream, RunError, Table};
 
 use super::datum::Datum;
+use super::driven::Driven;
 
 /// One fact.
 #[derive(Clone, Debug)]
@@ -15,6 +19,10 @@ pub struct Case {
     pub params: Value,
     pub input: Value,
     pub expected: Vec<Value>,
+    /// How many processes its job runs on.
+    pub processes: usize,
+    /// Whether a job has run on that many.
+    pub has_run: Arc<AtomicBool>,
 }
 
 pub fn all() -> Vec<Case> {
@@ -29,12 +37,36 @@ pub fn all() -> Vec<Case> {
                 params: fact["params"].clone(),
                 input: fact["input_batches"].clone(),
                 expected: fact["expected_batches"].as_array().cloned().unwrap_or_default(),
+                processes: 1,
+                has_run: Arc::default(),
             }
         })
         .collect()
 }
 
 impl Case {
+    /// The same fact, for so many processes.
+    pub fn on(&self, processes: usize) -> Case {
+        Case { processes, has_run: Arc::default(), ..self.clone() }
+    }
+
+    /// Starts a job of as many processes as the fact is tried on, with a clock that is moved by
+    /// hand.
+    pub fn start(
+        &self,
+        config: Config,
+        program: impl Fn(Context<'_>) + Send + Sync + 'static,
+    ) -> Result<Driven, RunError> {
+        self.has_run.store(true, Ordering::SeqCst);
+        Driven::start(self.processes, config, program)
+    }
+
+    /// A fact that says to hold on several processes must have run there.
+    pub fn check_that_it_has_run(&self) {
+        let has_run = self.has_run.load(Ordering::SeqCst);
+        assert!(has_run, "its job was not started by `Case::start`, or list it in `runs_no_job`");
+    }
+
     pub fn text(&self, param: &str) -> Option<&str> {
         self.params[param].as_str()
     }
@@ -95,10 +127,11 @@ impl Case {
         let partitions = self.number("input_partitions").unwrap_or(1) as u32;
         let (input, output) = (Queue::<Datum>::new(partitions), Memory::<Datum>::new());
         let (source, sink) = (input.clone(), output.clone());
-        let mut local = Local::start(self.config(workers), move |ctx: Context<'_>| {
-            program(ctx.source(source.clone())).sink(sink.clone());
-        })
-        .expect("the program can run");
+        let mut local = self
+            .start(self.config(workers), move |ctx: Context<'_>| {
+                program(ctx.source(source.clone())).sink(sink.clone());
+            })
+            .expect("the program can run");
         let mut batches = self.batches().into_iter();
         loop {
             let next = batches.next();
@@ -125,11 +158,12 @@ impl Case {
         let inputs = [Queue::<Datum>::new(1), Queue::<Datum>::new(1)];
         let (sources, output) = (inputs.clone(), Memory::<Datum>::new());
         let sink = output.clone();
-        let mut local = Local::start(self.config(workers), move |ctx: Context<'_>| {
-            let [left, right] = sources.clone().map(|source| ctx.source(source));
-            program(left, right).sink(sink.clone());
-        })
-        .expect("the program can run");
+        let mut local = self
+            .start(self.config(workers), move |ctx: Context<'_>| {
+                let [left, right] = sources.clone().map(|source| ctx.source(source));
+                program(left, right).sink(sink.clone());
+            })
+            .expect("the program can run");
         for (left, right) in self.batches_of("left").into_iter().zip(self.batches_of("right")) {
             inputs[0].push(left);
             inputs[1].push(right);

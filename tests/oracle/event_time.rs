@@ -26,7 +26,7 @@ pub fn trials() -> Vec<Trial> {
 const DELAY_MS: i64 = 10;
 
 /// Batches whose rows have event times as values: they advance, and some lie far behind.
-fn input(seed: u64, partitions: usize) -> Input {
+pub fn input(seed: u64, partitions: usize) -> Input {
     let mut input = Input::random(seed, 24, partitions);
     let mut rng = Rng::new(seed);
     for (number, batch) in input.batches.iter_mut().enumerate() {
@@ -39,7 +39,7 @@ fn input(seed: u64, partitions: usize) -> Input {
 }
 
 /// The watermark of each batch, and of one behind the last.
-fn watermarks(batches: &[Batch]) -> Vec<i64> {
+pub(super) fn watermarks(batches: &[Batch]) -> Vec<i64> {
     let mut watermarks = vec![0];
     for batch in batches {
         let newest = batch.rows().iter().map(|row| row.1 - DELAY_MS).max().unwrap_or(0);
@@ -48,11 +48,11 @@ fn watermarks(batches: &[Batch]) -> Vec<i64> {
     watermarks
 }
 
-fn events(rows: DStream<'_, Row>) -> EventStream<'_, Row> {
+pub(super) fn events(rows: DStream<'_, Row>) -> EventStream<'_, Row> {
     rows.with_watermark(|row| row.1, DELAY_MS)
 }
 
-/// Runs a program on 1, 2 and 4 workers, from 1 and from 3 partitions.
+/// Runs a program on 1, 2 and 4 workers, from 1 and from 3 partitions, incrementally and recomputed.
 fn check<E: Record>(
     seed: u64,
     program: impl for<'s> Fn(DStream<'s, Row>) -> DStream<'s, E> + Clone + Send + Sync + 'static,
@@ -62,13 +62,15 @@ fn check<E: Record>(
         let input = input(seed + partitions as u64, partitions);
         let expected: Expected<E> = expectations(&input, |batches| Some(model(batches)));
         assert!(expected.iter().any(|(_, rows)| !rows.is_empty()), "nothing is expected");
-        for workers in WORKERS {
+        for (workers, strategy) in WORKERS.into_iter().flat_map(|workers| {
+            [Strategy::HashIndex, Strategy::Recompute].map(|how| (workers, how))
+        }) {
             let output = Memory::new();
             let (sink, program) = (output.clone(), program.clone());
-            drive(&input, config(workers, Strategy::HashIndex), move |rows| {
+            drive(&input, config(workers, strategy), move |rows| {
                 program(rows).sink(sink.clone());
             });
-            let what = format!("{workers} workers, {partitions} partitions");
+            let what = format!("{strategy}, {workers} workers, {partitions} partitions");
             same(&input, &what, &output.batches(), &expected);
         }
     }
@@ -136,7 +138,14 @@ fn late_rows_are_dropped_and_counted_or_given_or_correct_or_are_waited_for() {
     let rule = TimeWindows::tumbling(10);
     let policies =
         [Late::Drop, Late::SideOutput, Late::Correct { keep_ms: 25 }, Late::Hold { hold_ms: 25 }];
-    for (workers, partitions) in [(1, 1), (2, 3), (4, 3)] {
+    use Strategy::{HashIndex, Recompute};
+    for (workers, partitions, strategy) in [
+        (1, 1, HashIndex),
+        (2, 3, HashIndex),
+        (4, 3, HashIndex),
+        (1, 3, Recompute),
+        (2, 3, Recompute),
+    ] {
         let input = input(760 + partitions as u64, partitions);
         let total: i64 = input.batches.iter().map(|batch| batch.rows().len() as i64).sum();
         let mut late_by_policy = Vec::new();
@@ -144,7 +153,7 @@ fn late_rows_are_dropped_and_counted_or_given_or_correct_or_are_waited_for() {
             let (closed, open) = (Memory::new(), Memory::new());
             let (counts, side) = (Memory::<i64>::new(), Memory::new());
             let sinks = (closed.clone(), open.clone(), counts.clone(), side.clone());
-            drive(&input, config(workers, Strategy::HashIndex), move |rows| {
+            drive(&input, config(workers, strategy), move |rows| {
                 let windows = events(rows).window(rule).late(late);
                 if late == Late::SideOutput {
                     windows.late_rows().sink(sinks.3.clone());

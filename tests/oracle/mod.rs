@@ -9,11 +9,17 @@
 mod batch_joins;
 mod chains;
 mod check;
+mod event_joins;
 mod event_time;
+mod event_time_idle;
+mod event_time_splits;
 mod graphs;
 pub mod input;
 mod interop;
 mod joins;
+mod learning;
+pub mod process;
+mod queryable;
 mod same_bytes;
 mod skew;
 mod state;
@@ -31,10 +37,16 @@ pub fn trials() -> Vec<Trial> {
         tables::trials(),
         chains::trials(),
         state::trials(),
+        process::trials(),
+        queryable::trials(),
         event_time::trials(),
+        event_joins::trials(),
+        event_time_idle::trials(),
+        event_time_splits::trials(),
         interop::trials(),
         joins::trials(),
         graphs::trials(),
+        learning::trials(),
         same_bytes::trials(),
         skew::trials(),
     ]

@@ -6,12 +6,25 @@
 //! and the protocol of recovery may lose: here the taps' rows stay in memory.
 
 mod arranged;
+mod event_joins;
+mod event_time;
 mod operators;
+mod process;
 mod run;
 mod transport;
 
 use libtest_mimic::Trial;
 
 pub fn trials() -> Vec<Trial> {
-    [operators::trials(), arranged::trials(), transport::trials()].into_iter().flatten().collect()
+    [
+        operators::trials(),
+        process::trials(),
+        arranged::trials(),
+        event_time::trials(),
+        event_joins::trials(),
+        transport::trials(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

@@ -8,11 +8,6 @@ use tidegate::operators::batched::{Attachment, BatchOperator, attach};
 use tidegate::operators::combine::{Pairs, Signed, Whole, combine};
 use tidegate::operators::contents::{Snapshots, WindowRows};
 use tidegate::operators::differences::{Consolidate, by_batch};
-use tidegate::operators::event_time::watermark::{broadcast, stats_at};
-use tidegate::operators::event_time::{
-    Dedup, Emitted, Expiry, Late, Paced, Reading, SavedWindow, SessionAggregate, TimeWindow,
-    TimeWindows, Watermark, Watermarks, WindowAggregate, micros, pace,
-};
 use tidegate::operators::join::AsOf;
 use tidegate::operators::keyed::{
     Accumulate, CountWindow, Departed, Enrich, MapWithState, Mapped, Multisets, ReplayMapWithState,
@@ -44,14 +39,10 @@ pub fn trials() -> Vec<Trial> {
         as_of_joins_go_on,
         mapped_states_go_on_and_time_out,
         replayed_mapped_states_go_on,
-        watermarks_go_on,
-        windows_of_event_time_go_on,
-        sessions_go_on,
-        what_has_been_seen_is_still_a_duplicate,
     ]
 }
 
-type RowStream<'s> = Stream<'s, u64, Chunks<Row>>;
+pub type RowStream<'s> = Stream<'s, u64, Chunks<Row>>;
 type Differences<'s, D> = StreamVec<'s, u64, (D, u64, Diff)>;
 
 pub fn show<'s, D: Debug + Clone + 'static>(rows: Differences<'s, D>) -> StreamVec<'s, u64, Shown> {
@@ -67,7 +58,7 @@ pub fn show<'s, D: Debug + Clone + 'static>(rows: Differences<'s, D>) -> StreamV
     })
 }
 
-fn show_chunks<'s, D: Debug + Clone + 'static>(
+pub fn show_chunks<'s, D: Debug + Clone + 'static>(
     rows: Stream<'s, u64, Chunks<D>>,
 ) -> StreamVec<'s, u64, Shown> {
     rows.unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Show", |_, _| {
@@ -133,6 +124,7 @@ macro_rules! restorable {
         }
     };
 }
+pub(super) use restorable;
 
 restorable! {
     Running {}: Accumulate<String, i64, Mean>, accumulates true,
@@ -524,188 +516,4 @@ restorable! {
 fn replayed_mapped_states_go_on() {
     goes_on(990, ReplayedVisits { initial: false });
     goes_on(991, ReplayedVisits { initial: true });
-}
-
-/// Rows with event times about those of their batches, now and then far behind.
-fn timed<'s>(rows: RowStream<'s>) -> Stream<'s, u64, Chunks<(i64, Row)>> {
-    rows.unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Timed", |_, _| {
-        |input, output| {
-            input.for_each(|time, chunks| {
-                let now_ms = *time.time() as i64 * 10;
-                let mut rows = std::mem::take(chunks).map(|row: Row| {
-                    let at_ms = now_ms + row.1.clamp(-9, 9) * 6;
-                    (micros(at_ms), (row.0, row.1.clamp(-9, 9)))
-                });
-                output.session_with_builder(&time).give_container(&mut rows);
-            });
-        }
-    })
-}
-
-/// A watermark that follows the numbers of batches: what is not restored in these runs.
-fn paced<'s, D: Clone + 'static>(
-    rows: Stream<'s, u64, Chunks<D>>,
-    source: RowStream<'s>,
-) -> Stream<'s, u64, Paced<Chunks<D>>> {
-    let readings = source.unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Readings", |_, _| {
-        |input, output| {
-            input.for_each(|time, _| {
-                let now_ms = *time.time() as i64 * 10 - 8;
-                let reading = Reading { previous_ms: now_ms, now_ms, stats: None };
-                output.session_with_builder(&time).give_container(&mut vec![reading]);
-            });
-        }
-    });
-    let marks = broadcast(readings);
-    let marks = marks.unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Watermarks", |_, _| {
-        |input, output| {
-            input.for_each(|time, readings| {
-                let marks = readings.drain(..).map(|reading| Watermark::at(reading.now_ms));
-                let mut marks = marks.collect::<Vec<_>>();
-                output.session_with_builder(&time).give_container(&mut marks);
-            });
-        }
-    });
-    pace(rows, marks)
-}
-
-/// The table of open windows.
-fn open<'s, R: Debug + Clone + 'static>(
-    emitted: Stream<'s, u64, Chunks<Emitted<R>>>,
-) -> StreamVec<'s, u64, Shown> {
-    emitted.unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Open", |_, _| {
-        |input, output| {
-            input.for_each(|time, emitted| {
-                let shown = std::mem::take(emitted).flat_map(|event| match event {
-                    Emitted::Open(row, diff) => Some((format!("{row:?}"), diff)),
-                    Emitted::Closed(row) => Some((format!("{row:?}"), -1)),
-                    Emitted::Revised(..) | Emitted::Late(_) => None,
-                });
-                let mut shown = shown.into_rows();
-                if !shown.is_empty() {
-                    output.session_with_builder(&time).give_container(&mut shown);
-                }
-            });
-        }
-    })
-}
-
-restorable! {
-    Marks {}: Watermarks, accumulates false,
-    operator(self, peers) Watermarks::new(7, peers.index() == 0),
-    input(rows, peers) stats_at(timed(rows), 0),
-    owner(saved, peers) { let _ = (saved, peers); Some(0) },
-    shown(self, output, ticks) {
-        output.unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Show", |_, _| {
-            |input, output| {
-                input.for_each(|time, readings| {
-                    let shown = readings.drain(..).map(|reading| (format!("{reading:?}"), 1));
-                    let mut shown = shown.collect::<Vec<_>>();
-                    output.session_with_builder(&time).give_container(&mut shown);
-                });
-            }
-        })
-    },
-}
-
-fn watermarks_go_on() {
-    goes_on(980, Marks {});
-}
-
-restorable! {
-    EventWindows { late: Late }: WindowAggregate<(TimeWindow, String), i64, Sum>, accumulates true,
-    operator(self, peers) WindowAggregate::new(Sum, self.late),
-    input(rows, peers) {
-        let pairs = timed(rows.clone()).unary::<NoopBuilder<_>, _, _, _>(
-            Pipeline,
-            "In windows",
-            |_, _| {
-                |input, output| {
-                    input.for_each(|time, chunks| {
-                        let mut pairs = std::mem::take(chunks).flat_map(|(at_us, row)| {
-                            let windows = TimeWindows::sliding(40, 25).of(at_us.div_euclid(1000));
-                            windows.map(move |window| ((window, row.0.clone()), row.1))
-                        });
-                        output.session_with_builder(&time).give_container(&mut pairs);
-                    });
-                }
-            },
-        );
-        paced(combine(pairs, peers, "by window", Pairs, Sum), rows)
-    },
-    owner(saved, peers) match saved {
-        SavedWindow::State(key, _) => Some(peers.owner_of_key(key)),
-        SavedWindow::ClosedThrough(_) => None,
-    },
-    shown(self, output, ticks) open(output),
-}
-
-const LATE: [Late; 3] = [Late::Drop, Late::Correct { keep_ms: 30 }, Late::Hold { hold_ms: 30 }];
-
-fn windows_of_event_time_go_on() {
-    LATE.into_iter().zip(0..).for_each(|(late, number)| {
-        goes_on(981 + number, EventWindows { late });
-    });
-}
-
-restorable! {
-    Sessions { late: Late }: SessionAggregate<String, i64, Max>, accumulates true,
-    operator(self, peers) SessionAggregate::new(Max, self.late),
-    input(rows, peers) {
-        let windows = timed(rows.clone()).unary::<NoopBuilder<_>, _, _, _>(
-            Pipeline,
-            "Own sessions",
-            |_, _| {
-                |input, output| {
-                    input.for_each(|time, chunks| {
-                        let mut rows = std::mem::take(chunks).map(|(at_us, row): (i64, Row)| {
-                            let start_ms = at_us.div_euclid(1000);
-                            let end_ms = start_ms + 12 + row.1;
-                            (row.0, (TimeWindow { start_ms, end_ms }, row.1))
-                        });
-                        output.session_with_builder(&time).give_container(&mut rows);
-                    });
-                }
-            },
-        );
-        let owners = peers.clone();
-        let shipped =
-            ship::ship(windows, peers, "by key", move |(key, _)| owners.owner_of_key(key));
-        paced(shipped, rows)
-    },
-    owner(saved, peers) match saved {
-        SavedWindow::State(key, _) => Some(peers.owner_of_key(key)),
-        SavedWindow::ClosedThrough(_) => None,
-    },
-    shown(self, output, ticks) open(output),
-}
-
-fn sessions_go_on() {
-    LATE.into_iter().zip(0..).for_each(|(late, number)| {
-        goes_on(985 + number, Sessions { late });
-    });
-}
-
-type KeyOf = fn(&(i64, Row)) -> String;
-
-restorable! {
-    Firsts { expiry: Expiry }: Dedup<Row, String, KeyOf>, accumulates false,
-    operator(self, peers) Dedup::new(self.expiry, (|(_, row)| row.0.clone()) as KeyOf),
-    input(rows, peers) {
-        let owners = peers.clone();
-        let shipped = ship::ship(timed(rows.clone()), peers, "by key", move |(_, row)| {
-            owners.owner_of_key(&row.0)
-        });
-        paced(shipped, rows)
-    },
-    owner(saved, peers) Some(peers.owner_of_key(&saved.0)),
-    shown(self, output, ticks) show_chunks(output),
-}
-
-fn what_has_been_seen_is_still_a_duplicate() {
-    for (number, expiry) in
-        [Expiry::Never, Expiry::AfterMs(0), Expiry::AfterMs(15)].iter().enumerate()
-    {
-        goes_on(990 + number as u64, Firsts { expiry: *expiry });
-    }
 }

@@ -119,8 +119,8 @@ fn run<C: Restorable>(
                     tap_desk.lock().unwrap().tapped.push((*time, index, row.clone()));
                 });
             }
-            attached.sizes.inspect_time(move |time, size| {
-                *size_desk.lock().unwrap().keys.entry(*time).or_default() += size.keys;
+            attached.reports.inspect_time(move |time, report| {
+                *size_desk.lock().unwrap().keys.entry(*time).or_default() += report.size.keys;
             });
             let shown = case.shown(attached.output, ticks);
             let shown = shown.inspect_time(move |time, (row, diff)| {

@@ -3,6 +3,7 @@
 #[cfg(feature = "cli")]
 pub mod process;
 
+use std::net::TcpListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
@@ -26,6 +27,13 @@ pub fn skipped(module: &str, name: &str, reason: &str) -> Trial {
     Trial::test(format!("{module}::{name}"), move || Err(Failed::from(text)))
         .with_kind(format!("skipped: {reason}"))
         .with_ignored_flag(!strict)
+}
+
+/// A fact about Spark that is not meant to hold here.
+pub fn by_design(module: &str, name: &str, why: &str) -> Trial {
+    Trial::test(format!("{module}::{name}"), || Ok(()))
+        .with_kind(format!("differs by design: {why}"))
+        .with_ignored_flag(true)
 }
 
 /// A fact about something that Tidegate does not have yet.
@@ -92,4 +100,12 @@ impl Rng {
     pub fn below(&mut self, limit: u64) -> u64 {
         self.next() % limit.max(1)
     }
+}
+
+/// Addresses of this host at which nobody listens.
+pub fn free_addresses(count: usize) -> Vec<String> {
+    // All are held until all are found, so that none is found twice.
+    let held: Vec<TcpListener> =
+        (0..count).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
+    held.iter().map(|listener| listener.local_addr().expect("bound").to_string()).collect()
 }

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -26,6 +26,11 @@ pub fn tidegate_after(preparation: &str, arguments: &str) -> Program {
     shell.args(["-c", &format!("{preparation}; exec \"$0\" \"$@\"")]);
     shell.arg(env!("CARGO_BIN_EXE_tidegate"));
     program(shell, arguments)
+}
+
+/// An example of this package, with these arguments.
+pub fn example(path: &std::path::Path, arguments: &str) -> Program {
+    program(Command::new(path), arguments)
 }
 
 fn program(mut command: Command, arguments: &str) -> Program {
@@ -55,7 +60,7 @@ impl Program {
     }
 
     /// Runs it from the directory `path`.
-    pub fn within(mut self, path: &std::path::Path) -> Self {
+    pub fn within(mut self, path: &Path) -> Self {
         self.command.current_dir(path);
         self
     }
@@ -278,12 +283,4 @@ pub fn is_alive(process: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     let behind_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
     behind_name.split_whitespace().next().is_some_and(|state| state != "Z" && state != "X")
-}
-
-/// Addresses of this host at which nobody listens.
-pub fn free_addresses(count: usize) -> Vec<String> {
-    // All are held until all are found, so that none is found twice.
-    let held: Vec<TcpListener> =
-        (0..count).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
-    held.iter().map(|listener| listener.local_addr().expect("bound").to_string()).collect()
 }

@@ -11,6 +11,7 @@ mod mean;
 mod min;
 mod reduce;
 mod sum;
+mod tuple;
 
 pub use count::Count;
 pub use exact_sum::ExactSum;
@@ -57,6 +58,20 @@ use crate::Record;
 /// let mut acc = Spread.lift(4);
 /// Spread.merge(&mut acc, Spread.lift(9));
 /// assert_eq!(Spread.finish(2, &acc), 5);
+/// ```
+///
+/// A tuple of two, three or four aggregates of the same values is one too: the tuple of their
+/// results. It can be subtracted if each of them can.
+///
+/// ```
+/// use tidegate_operators::{Aggregate, Count, Max, Min};
+///
+/// fn of_two<A: Aggregate<i64>>(aggregate: A, one: i64, other: i64) -> A::Out {
+///     let mut acc = aggregate.lift(one);
+///     aggregate.merge(&mut acc, aggregate.lift(other));
+///     aggregate.finish(2, &acc)
+/// }
+/// assert_eq!(of_two((Count, Min, Max), 7, 4), (2, 4, 7));
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no aggregate over values of type `{V}`",

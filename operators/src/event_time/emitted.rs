@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Diff;
+use crate::batched::Output;
+use crate::{Chunks, Diff};
 
 /// What happened to a row of a table of windows.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -11,10 +12,43 @@ pub enum Emitted<R> {
     Open(R, Diff),
     /// Its window closed with it: this is the result.
     Closed(R),
+    /// It came, and is a result at once: nothing will change it.
+    Settled(R),
     /// The result of a closed window was corrected: it went, or it came.
     Revised(R, Diff),
     /// So many records came too late.
     Late(i64),
+}
+
+impl<R: Clone + 'static> Emitted<R> {
+    /// Gives what a batch came to, and how many of its records came too late.
+    pub(super) fn give(mut emitted: Vec<Self>, late: i64, output: &mut Output<'_, Chunks<Self>>) {
+        if late > 0 {
+            emitted.push(Emitted::Late(late));
+        }
+        if !emitted.is_empty() {
+            output.give(Chunks::loose(emitted));
+        }
+    }
+}
+
+impl<R> Emitted<R> {
+    /// The same of another row.
+    ///
+    /// ```
+    /// use tidegate_operators::event_time::Emitted;
+    ///
+    /// assert_eq!(Emitted::Open(2, -1).map(|row| row * 10), Emitted::Open(20, -1));
+    /// ```
+    pub fn map<E>(self, logic: impl FnOnce(R) -> E) -> Emitted<E> {
+        match self {
+            Emitted::Open(row, diff) => Emitted::Open(logic(row), diff),
+            Emitted::Closed(row) => Emitted::Closed(logic(row)),
+            Emitted::Settled(row) => Emitted::Settled(logic(row)),
+            Emitted::Revised(row, diff) => Emitted::Revised(logic(row), diff),
+            Emitted::Late(records) => Emitted::Late(records),
+        }
+    }
 }
 
 /// A row of the saved state of windows.

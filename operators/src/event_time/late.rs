@@ -1,7 +1,7 @@
 //! What becomes of rows that come when their window is over.
 
 use crate::batched::{Batch, BatchOperator, Output, Route, Tap};
-use crate::event_time::{Paced, Watermark};
+use crate::event_time::{Paced, Stamp, TimeWindow, Watermark};
 use crate::{Chunks, Epoch, Record};
 
 /// What becomes of a record whose window the watermark has passed.
@@ -31,7 +31,7 @@ pub enum Late {
 
 impl Late {
     /// For how long after its end a window takes records.
-    fn takes_for_ms(self) -> i64 {
+    pub(super) fn takes_for_ms(self) -> i64 {
         match self {
             Late::Drop | Late::SideOutput => 0,
             Late::Correct { keep_ms } => keep_ms,
@@ -49,21 +49,52 @@ impl Late {
     /// assert!(!Late::Correct { keep_ms: 5 }.is_late(10, Watermark::at(14)));
     /// ```
     pub fn is_late(self, end_ms: i64, watermark: Watermark) -> bool {
-        end_ms.saturating_add(self.takes_for_ms()) <= watermark.late_ms
+        self.gone_at(end_ms) <= watermark.late_ms
+    }
+
+    /// The window of a record, or [`TimeWindow::OVER`], if by its own watermark it is late for it.
+    ///
+    /// ```
+    /// use tidegate_operators::event_time::{Late, Stamp, TimeWindow};
+    ///
+    /// let window = TimeWindow { start_ms: 0, end_ms: 10 };
+    /// let read_at = |mark_ms| Late::Drop.own_window(window, Stamp { at_us: 7_000, mark_ms });
+    /// assert_eq!([read_at(9), read_at(10)], [window, TimeWindow::OVER]);
+    /// ```
+    pub fn own_window(self, window: TimeWindow, stamp: Stamp) -> TimeWindow {
+        let is_late = stamp.is_marked() && self.gone_at(window.end_ms) <= stamp.mark_ms;
+        if is_late { TimeWindow::OVER } else { window }
+    }
+
+    /// The watermark that closes a window that ends at `end_ms`.
+    pub(super) fn closed_at(self, end_ms: i64) -> i64 {
+        match self {
+            Late::Hold { hold_ms } => end_ms.saturating_add(hold_ms),
+            _ => end_ms,
+        }
+    }
+
+    /// The watermark with which nothing is kept any longer of a window that ends at `end_ms`.
+    pub(super) fn gone_at(self, end_ms: i64) -> i64 {
+        end_ms.saturating_add(self.takes_for_ms())
     }
 
     /// Whether a window that ends at `end_ms` is closed when the watermark has reached
     /// `through_ms`.
     pub fn is_closed(self, end_ms: i64, through_ms: i64) -> bool {
-        match self {
-            Late::Hold { hold_ms } => end_ms.saturating_add(hold_ms) <= through_ms,
-            _ => end_ms <= through_ms,
-        }
+        self.closed_at(end_ms) <= through_ms
     }
 
     /// Whether nothing is kept any longer of a window that ends at `end_ms`.
     pub fn is_gone(self, end_ms: i64, through_ms: i64) -> bool {
-        end_ms.saturating_add(self.takes_for_ms()) <= through_ms
+        self.gone_at(end_ms) <= through_ms
+    }
+
+    /// The next watermark at which something becomes of a window that ends at `end_ms`, when
+    /// `through_ms` is reached.
+    pub(super) fn next(self, end_ms: i64, through_ms: i64) -> i64 {
+        let is_closed = self.is_closed(end_ms, through_ms);
+        if is_closed { self.gone_at(end_ms) } else { self.closed_at(end_ms) }
     }
 }
 

@@ -8,6 +8,7 @@ use timely::dataflow::{Stream, StreamVec};
 use timely::{Accountable, Container};
 
 use crate::Epoch;
+use crate::batched::RowCount;
 
 /// The watermark of a batch, as an operator uses it.
 ///
@@ -37,22 +38,22 @@ impl Watermark {
     }
 }
 
-/// A message of rows, or the watermark of their batch.
+/// A message of rows, or the watermark of their batch, or whatever else is known when it begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Paced<C> {
+pub enum Paced<C, W = Watermark> {
     /// Rows.
     Rows(C),
     /// The watermark.
-    Watermark(Watermark),
+    Watermark(W),
 }
 
-impl<C: Default> Default for Paced<C> {
+impl<C: Default, W> Default for Paced<C, W> {
     fn default() -> Self {
         Paced::Rows(C::default())
     }
 }
 
-impl<C: Accountable> Accountable for Paced<C> {
+impl<C: Accountable, W: 'static> Accountable for Paced<C, W> {
     fn record_count(&self) -> i64 {
         match self {
             Paced::Rows(rows) => rows.record_count(),
@@ -61,7 +62,16 @@ impl<C: Accountable> Accountable for Paced<C> {
     }
 }
 
-impl<C> Paced<C> {
+impl<C: RowCount, W> RowCount for Paced<C, W> {
+    fn row_count(&self) -> usize {
+        match self {
+            Paced::Rows(rows) => rows.row_count(),
+            Paced::Watermark(_) => 0,
+        }
+    }
+}
+
+impl<C, W> Paced<C, W> {
     /// The messages of a batch apart: its rows, and its watermark.
     ///
     /// ```
@@ -70,7 +80,7 @@ impl<C> Paced<C> {
     /// let input = vec![Paced::Rows(vec!['a']), Paced::Watermark(Watermark::at(7))];
     /// assert_eq!(Paced::apart(input), (vec![vec!['a']], Some(Watermark::at(7))));
     /// ```
-    pub fn apart(input: Vec<Self>) -> (Vec<C>, Option<Watermark>) {
+    pub fn apart(input: Vec<Self>) -> (Vec<C>, Option<W>) {
         let (mut messages, mut watermark) = (Vec::with_capacity(input.len()), None);
         for message in input {
             match message {
@@ -84,10 +94,10 @@ impl<C> Paced<C> {
 
 /// A stream with the watermarks of its batches; the operator behind it closes a batch when both
 /// have come.
-pub fn pace<'s, T: Epoch, C: Container + Clone>(
+pub fn pace<'s, T: Epoch, C: Container + Clone, W: Clone + 'static>(
     rows: Stream<'s, T, C>,
-    watermarks: StreamVec<'s, T, Watermark>,
-) -> Stream<'s, T, Paced<C>> {
+    watermarks: StreamVec<'s, T, W>,
+) -> Stream<'s, T, Paced<C, W>> {
     let rows = rows.unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Paced rows", |_, _| {
         |input, output| {
             input.for_each(|time, rows| {

@@ -1,50 +1,60 @@
 //! One watermark for several sources.
 
-use crate::batched::{Batch, BatchOperator, Output, Route, Tap};
+use crate::Epoch;
+use crate::batched::{Batch, BatchOperator, Output, Route, StateSize, Tap};
 use crate::event_time::Reading;
-use crate::{Epoch, Record};
 
 /// Which of several sources' watermarks holds for all of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WatermarkPolicy {
-    /// The lowest: no source's rows become late by another's. It waits for a source that is idle.
+    /// The lowest: no source's rows become late by another's. It waits for a
+    /// source that has nothing to say, unless that counts as idle.
     #[default]
     Min,
     /// The highest: it advances although a source is idle, and drops what that brings later.
     Max,
 }
 
-/// The watermark of several sources, by a policy.
+/// The watermark of several sources, by a policy, on the worker that is its owner; others give
+/// nothing.
 ///
-/// Nothing is kept: each source's own watermark never goes back, so neither does the lowest nor
-/// the highest of them.
+/// A source that is idle does not hold the others back; where all are idle, the highest counts.
+/// It never goes back, although one of them may come back behind the others. Kept: one number.
 ///
 /// ```
 /// use tidegate_operators::event_time::{CombineWatermarks, Reading, WatermarkPolicy};
 /// use tidegate_operators::local::Local;
 ///
-/// let reading = |now_ms| Reading { previous_ms: 0, now_ms, stats: None };
-/// let input = || vec![vec![reading(10), reading(15)]];
-/// let mut lowest = Local::new(CombineWatermarks::new(WatermarkPolicy::Min));
-/// assert_eq!(lowest.close(input()), [[reading(10)]]);
-/// let mut highest = Local::new(CombineWatermarks::new(WatermarkPolicy::Max));
-/// assert_eq!(highest.close(input()), [[reading(15)]]);
+/// let reading = |now_ms, is_idle| Reading { now_ms, is_idle, ..Reading::default() };
+/// let input = |is_idle| vec![vec![reading(10, is_idle), reading(15, false)]];
+/// let mut lowest = Local::new(CombineWatermarks::new(WatermarkPolicy::Min, true));
+/// assert_eq!(lowest.close(input(false))[0][0].now_ms, 10);
+/// assert_eq!(lowest.close(input(true))[0][0].now_ms, 15);
+/// assert_eq!(lowest.close(input(false))[0][0].now_ms, 15);
+/// let mut highest = Local::new(CombineWatermarks::new(WatermarkPolicy::Max, true));
+/// assert_eq!(highest.close(input(false))[0][0].now_ms, 15);
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct CombineWatermarks {
     policy: WatermarkPolicy,
+    is_owner: bool,
+    /// The watermark of the last batch.
+    now_ms: i64,
+    updated: u64,
 }
 
 impl CombineWatermarks {
     /// Combines by this policy.
-    pub fn new(policy: WatermarkPolicy) -> Self {
-        CombineWatermarks { policy }
+    pub fn new(policy: WatermarkPolicy, is_owner: bool) -> Self {
+        CombineWatermarks { policy, is_owner, now_ms: 0, updated: 0 }
     }
 
-    fn choose<N: Record>(&self, one: N, other: N) -> N {
+    fn choose(&self, readings: &[Reading]) -> Option<i64> {
+        let highest = readings.iter().map(|reading| reading.now_ms).max();
+        let active = readings.iter().filter(|reading| !reading.is_idle);
         match self.policy {
-            WatermarkPolicy::Min => one.min(other),
-            WatermarkPolicy::Max => one.max(other),
+            WatermarkPolicy::Min => active.map(|reading| reading.now_ms).min().or(highest),
+            WatermarkPolicy::Max => highest,
         }
     }
 }
@@ -52,28 +62,30 @@ impl CombineWatermarks {
 impl<T: Epoch> BatchOperator<T> for CombineWatermarks {
     type Input = Vec<Reading>;
     type Output = Vec<Reading>;
-    type Saved = ();
+    /// The watermark of the last batch.
+    type Saved = i64;
 
     fn close(
         &mut self,
         _batch: Batch<T>,
         input: Vec<Vec<Reading>>,
         output: &mut Output<'_, Vec<Reading>>,
-        _tap: &mut Tap<()>,
+        tap: &mut Tap<i64>,
     ) {
-        let combined = input.into_iter().flatten().reduce(|one, other| Reading {
-            previous_ms: self.choose(one.previous_ms, other.previous_ms),
-            now_ms: self.choose(one.now_ms, other.now_ms),
-            stats: match (one.stats, other.stats) {
-                (Some(mut stats), Some(others)) => {
-                    stats.merge(&others);
-                    Some(stats)
-                }
-                (stats, others) => stats.or(others),
-            },
+        let readings = input.concat();
+        let Some(chosen_ms) = self.choose(&readings).filter(|_| self.is_owner) else { return };
+        let stats = readings.iter().filter_map(|reading| reading.stats);
+        let stats = stats.reduce(|mut stats, others| {
+            stats.merge(&others);
+            stats
         });
-        if let Some(combined) = combined {
-            output.give(vec![combined]);
+        let (previous_ms, now_ms) = (self.now_ms, self.now_ms.max(chosen_ms));
+        let is_idle = readings.iter().all(|reading| reading.is_idle);
+        output.give(vec![Reading { previous_ms, now_ms, stats, is_idle }]);
+        self.updated = u64::from(now_ms != previous_ms);
+        if now_ms != previous_ms {
+            self.now_ms = now_ms;
+            tap.record(|| now_ms);
         }
     }
 
@@ -81,5 +93,12 @@ impl<T: Epoch> BatchOperator<T> for CombineWatermarks {
         Route::Everywhere
     }
 
-    fn restore(&mut self, _saved: Vec<()>) {}
+    fn restore(&mut self, saved: Vec<i64>) {
+        self.now_ms = saved.into_iter().fold(self.now_ms, i64::max);
+    }
+
+    fn size(&self) -> StateSize {
+        let keys = u64::from(self.is_owner);
+        StateSize { keys, bytes: keys * size_of::<i64>() as u64, updated: self.updated }
+    }
 }

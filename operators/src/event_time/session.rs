@@ -1,35 +1,37 @@
 //! Sessions: windows that grow with what comes, and merge.
 
-use std::collections::BTreeSet;
 use std::marker::PhantomData;
+use std::rc::Rc;
 
-use crate::batched::{Batch, BatchOperator, Output, Route, StateSize, Tap};
-use crate::event_time::{Emitted, Late, Paced, SavedWindow, TimeWindow, Watermark};
-use crate::index::{Index, Rule};
-use crate::{Aggregate, Chunks, Diff, Epoch, Record, heap_bytes};
+use crate::batched::{Batch, BatchOperator, Output, Route, Tap};
+use crate::event_time::{Late, Paced, SpanAggregate, Spans, Stamp, TimeWindow, Watermark};
+use crate::{Aggregate, Chunks, Epoch, Record};
 
 /// Aggregates values by key and session. Each value comes with the window that it opens: from its
 /// event time, for as long as its gap. Windows of a key that overlap or touch become one session.
 ///
 /// Its results are rows of key, session and aggregate: when a session grows or two become one, the
-/// rows that were given go and the new one comes. A value whose window is empty is in no session,
-/// and not counted. Input is shipped by key. Kept: the open sessions of each key, and the closed
-/// ones that may be corrected. A batch costs its values, the sessions of their keys, and what it
-/// closes.
+/// rows that were given go and the new one comes. Input is what the values of each key have come to
+/// before they were shipped: lists of sessions ([`BySession`] as an aggregate), in which a late
+/// value lies in [`TimeWindow::OVER`]. Kept: the open sessions of each key, and the closed ones that
+/// may be corrected. A batch costs its tallies, the sessions of their keys, and what it closes.
 ///
 /// ```
 /// use tidegate_operators::event_time::{
-///     Emitted, Late, Paced, SessionAggregate, TimeWindow, Watermark,
+///     BySession, Emitted, Late, Paced, SessionAggregate, TimeWindow, Watermark,
 /// };
 /// use tidegate_operators::local::Local;
-/// use tidegate_operators::{Chunks, Count};
+/// use tidegate_operators::{Aggregate, Chunks, Count};
 ///
-/// let mut sessions = Local::new(SessionAggregate::new(Count, Late::Drop));
+/// let mut sessions = Local::new(SessionAggregate::<char, (), _>::new(Count, Late::Drop));
 /// let span = |start_ms, end_ms| TimeWindow { start_ms, end_ms };
 /// let mut close = |starts: &[i64], watermark| {
-///     let rows = starts.iter().map(|start| ('a', (span(*start, start + 10), ()))).collect();
-///     let input =
-///         vec![Paced::Rows(Chunks::loose(rows)), Paced::Watermark(Watermark::at(watermark))];
+///     let one = |start: &i64| {
+///         let sessions = BySession::<char, (), _>::new(Count);
+///         ('a', 1, sessions.lift((span(*start, start + 10), ())))
+///     };
+///     let rows = Paced::Rows(Chunks::loose(starts.iter().map(one).collect()));
+///     let input = vec![rows, Paced::Watermark(Watermark::at(watermark))];
 ///     sessions.close(input).into_iter().flat_map(Chunks::into_rows).collect::<Vec<_>>()
 /// };
 /// assert_eq!(close(&[5], 0), [Emitted::Open(('a', (span(5, 15), 1)), 1)]);
@@ -39,275 +41,242 @@ use crate::{Aggregate, Chunks, Diff, Epoch, Record, heap_bytes};
 /// ]);
 /// assert_eq!(close(&[], 25), [Emitted::Closed(('a', (span(5, 25), 2)))]);
 /// ```
-pub struct SessionAggregate<K, V, A>
+pub type SessionAggregate<K, V, A> = SpanAggregate<BySession<K, V, A>>;
+
+impl<K, V, A> SessionAggregate<K, V, A>
 where
     K: Record,
-    V: 'static,
+    V: Record,
     A: Aggregate<V>,
 {
-    index: Index<K, Sessions<V, A>>,
-    late: Late,
-    /// What ends here or before is closed.
-    through_ms: i64,
-    /// The ends of open sessions, with their keys.
-    open: BTreeSet<(i64, K)>,
-    /// Those of closed sessions that are still kept.
-    kept: BTreeSet<(i64, K)>,
-    /// What the keys in both sets own.
-    due_bytes: usize,
-    /// Whether sessions were restored, which are not yet in either.
-    restored: bool,
-    updated: u64,
+    /// An operator without sessions yet.
+    pub fn new(aggregate: A, late: Late) -> Self {
+        SpanAggregate::over(BySession::new(aggregate), late)
+    }
 }
 
-/// The sessions of a key, in order, none touching another.
-struct Sessions<V, A> {
+/// Sessions of keys: each key has those that its values have come to, in order of time, none
+/// touching another.
+///
+/// It is an aggregate itself, of values and the windows that they open: so values are put together
+/// to sessions where they are read, before they meet those of other workers.
+pub struct BySession<K, V, A> {
     aggregate: A,
-    values: PhantomData<fn(V)>,
+    rows: PhantomData<fn(K, V)>,
 }
 
 /// A session, its number of records, and their accumulator.
 type Session<Acc> = (TimeWindow, i64, Acc);
 
-enum Step<Acc> {
-    Came(Session<Acc>),
-    /// The session that ends there.
-    Gone(i64),
+impl<K, V, A: Clone> Clone for BySession<K, V, A> {
+    fn clone(&self) -> Self {
+        BySession { aggregate: self.aggregate.clone(), rows: PhantomData }
+    }
 }
 
-impl<V, A: Aggregate<V>> Rule for Sessions<V, A> {
-    type State = Vec<Session<A::Acc>>;
-    type Change = Step<A::Acc>;
-    type View = Vec<(TimeWindow, A::Out)>;
-
-    fn first(&self, change: Step<A::Acc>) -> Self::State {
-        let mut sessions = Vec::new();
-        self.apply(&mut sessions, change);
-        sessions
+impl<K, V, A> BySession<K, V, A> {
+    /// Aggregates the values of each session.
+    pub fn new(aggregate: A) -> Self {
+        BySession { aggregate, rows: PhantomData }
     }
+}
 
-    fn apply(&self, sessions: &mut Self::State, change: Step<A::Acc>) {
-        let (mut window, mut records, mut acc) = match change {
-            Step::Gone(end_ms) => return sessions.retain(|session| session.0.end_ms != end_ms),
-            Step::Came(session) => session,
-        };
+impl<K, V, A: Aggregate<V>> BySession<K, V, A> {
+    /// Adds a session to those of its key; it takes up the ones that it touches.
+    fn add(
+        &self,
+        sessions: &mut Vec<Session<A::Acc>>,
+        (mut span, mut records, mut acc): Session<A::Acc>,
+    ) {
         // Those that it touches lie side by side.
-        let from = sessions.partition_point(|session| session.0.end_ms < window.start_ms);
-        let to = sessions.partition_point(|session| session.0.start_ms <= window.end_ms);
+        let from = sessions.partition_point(|session| session.0.end_ms < span.start_ms);
+        let to = sessions.partition_point(|session| session.0.start_ms <= span.end_ms);
+        if to == from + 1 {
+            let (other, more, other_acc) = &mut sessions[from];
+            other.start_ms = other.start_ms.min(span.start_ms);
+            other.end_ms = other.end_ms.max(span.end_ms);
+            *more += records;
+            self.aggregate.merge(other_acc, acc);
+            return;
+        }
         for (other, more, other_acc) in sessions.drain(from..to.max(from)) {
-            window.start_ms = window.start_ms.min(other.start_ms);
-            window.end_ms = window.end_ms.max(other.end_ms);
+            span.start_ms = span.start_ms.min(other.start_ms);
+            span.end_ms = span.end_ms.max(other.end_ms);
             records += more;
             self.aggregate.merge(&mut acc, other_acc);
         }
-        sessions.insert(from, (window, records, acc));
-    }
-
-    fn view(&self, sessions: &Self::State) -> Option<Self::View> {
-        let finish = |(window, records, acc): &Session<A::Acc>| {
-            (*window, self.aggregate.finish(*records, acc))
-        };
-        (!sessions.is_empty()).then(|| sessions.iter().map(finish).collect())
-    }
-
-    fn is_absent(&self, sessions: &Self::State) -> bool {
-        sessions.is_empty()
+        sessions.insert(from, (span, records, acc));
     }
 }
 
-impl<K, V, A> SessionAggregate<K, V, A>
+impl<K, V, A> Aggregate<(TimeWindow, V)> for BySession<K, V, A>
 where
-    K: Record,
+    K: 'static,
     V: 'static,
     A: Aggregate<V>,
 {
-    /// An operator without sessions yet.
-    pub fn new(aggregate: A, late: Late) -> Self {
-        SessionAggregate {
-            index: Index::new(Sessions { aggregate, values: PhantomData }),
-            late,
-            through_ms: i64::MIN,
-            open: BTreeSet::new(),
-            kept: BTreeSet::new(),
-            due_bytes: 0,
-            restored: false,
-            updated: 0,
-        }
+    type Acc = Vec<Session<A::Acc>>;
+    type Out = Vec<(TimeWindow, A::Out)>;
+
+    fn lift(&self, (span, value): (TimeWindow, V)) -> Self::Acc {
+        vec![(span, 1, self.aggregate.lift(value))]
     }
 
-    /// Puts what was restored where it will be found when it is due.
-    fn settle(&mut self) {
-        if std::mem::take(&mut self.restored) {
-            let sessions = self.index.iter().flat_map(|(key, sessions)| {
-                sessions.iter().map(move |session| (session.0.end_ms, key.clone()))
-            });
-            for due in sessions {
-                self.due_bytes += due_bytes(&due);
-                let closed = self.late.is_closed(due.0, self.through_ms);
-                if closed { &mut self.kept } else { &mut self.open }.insert(due);
-            }
-        }
+    fn merge(&self, acc: &mut Self::Acc, other: Self::Acc) {
+        other.into_iter().for_each(|session| self.add(acc, session));
+    }
+
+    fn finish(&self, _records: i64, acc: &Self::Acc) -> Self::Out {
+        let finish =
+            |(span, records, acc): &Session<A::Acc>| (*span, self.aggregate.finish(*records, acc));
+        acc.iter().map(finish).collect()
     }
 }
 
-fn due_bytes<K: Record>(due: &(i64, K)) -> usize {
-    size_of::<(i64, K)>() + heap_bytes(&due.1)
-}
-
-/// The first of a set, if it is due.
-fn pop<K: Record>(set: &mut BTreeSet<(i64, K)>, is_due: impl Fn(i64) -> bool) -> Option<(i64, K)> {
-    if set.first().is_some_and(|(end_ms, _)| is_due(*end_ms)) { set.pop_first() } else { None }
-}
-
-impl<T, K, V, A> BatchOperator<T> for SessionAggregate<K, V, A>
+impl<K, V, A> Spans for BySession<K, V, A>
 where
-    T: Epoch,
     K: Record,
     V: Record,
     A: Aggregate<V>,
 {
-    type Input = Paced<Chunks<(K, (TimeWindow, V))>>;
-    type Output = Chunks<Emitted<(K, (TimeWindow, A::Out))>>;
-    type Saved = SavedWindow<K, Vec<(TimeWindow, i64, A::Acc)>>;
+    type Key = K;
+    type Value = (TimeWindow, V);
+    type Acc = Vec<Session<A::Acc>>;
+    type Part = Vec<Session<A::Acc>>;
+    type View = Vec<(TimeWindow, A::Out)>;
+    type Out = A::Out;
+    type Row = (K, (TimeWindow, A::Out));
+
+    const SEVERAL: bool = true;
+
+    fn lift(&self, value: (TimeWindow, V)) -> Self::Acc {
+        Aggregate::lift(self, value)
+    }
+
+    /// Values were judged before they were put together: by now a session may end later.
+    fn sift(
+        &self,
+        _key: &K,
+        _records: i64,
+        mut sessions: Self::Acc,
+        _is_late: impl Fn(i64) -> bool,
+    ) -> (Option<Self::Part>, i64) {
+        let is_over = sessions.first().is_some_and(|session| session.0 == TimeWindow::OVER);
+        let too_late = if is_over { sessions.remove(0).1 } else { 0 };
+        ((!sessions.is_empty()).then_some(sessions), too_late)
+    }
+
+    fn merge(&self, part: &mut Self::Part, other: Self::Part) {
+        Aggregate::merge(self, part, other);
+    }
+
+    fn view(&self, part: &Self::Part) -> Self::View {
+        self.finish(0, part)
+    }
+
+    fn spans(_key: &K, view: Self::View) -> impl Iterator<Item = (TimeWindow, A::Out)> {
+        view.into_iter()
+    }
+
+    fn row(key: &K, span: TimeWindow, out: A::Out) -> Self::Row {
+        (key.clone(), (span, out))
+    }
+
+    fn keep(
+        &self,
+        _key: &K,
+        mut part: Self::Part,
+        stays: impl Fn(i64) -> bool,
+    ) -> Option<Self::Part> {
+        part.retain(|session| stays(session.0.end_ms));
+        (!part.is_empty()).then_some(part)
+    }
+
+    fn is_in((own, _): &(TimeWindow, V), span: TimeWindow) -> bool {
+        span.start_ms <= own.start_ms && own.end_ms <= span.end_ms
+    }
+}
+
+/// By what a record's gap is told, in milliseconds.
+pub type Gap<K, V> = Rc<dyn Fn(&K, &V) -> i64>;
+
+/// The session that a record opens, from its event time for as long as its gap; `None`, if the gap
+/// is not positive. A record that is late opens [`TimeWindow::OVER`].
+///
+/// A record that is judged by the watermark of its batch is late if its session would be over. One
+/// with a watermark of its own is late if its event time is: another session, which it would touch,
+/// may then be over, and how far that is must not depend on where batches end.
+///
+/// ```
+/// use std::rc::Rc;
+/// use tidegate_operators::event_time::{Gap, Late, Stamp, TimeWindow, Watermark, own_session};
+///
+/// let gap: Gap<char, ()> = Rc::new(|_, _| 5);
+/// let of = |stamp, now_ms| own_session(stamp, &('a', ()), &gap, Late::Drop, Watermark::at(now_ms));
+/// assert_eq!(of(Stamp::at(7_000), 11), Some(TimeWindow { start_ms: 7, end_ms: 12 }));
+/// assert_eq!(of(Stamp::at(7_000), 12), Some(TimeWindow::OVER));
+/// assert_eq!(of(Stamp { at_us: 7_000, mark_ms: 7 }, 0), Some(TimeWindow::OVER));
+/// ```
+pub fn own_session<K, V>(
+    stamp: Stamp,
+    row: &(K, V),
+    gap: &Gap<K, V>,
+    late: Late,
+    watermark: Watermark,
+) -> Option<TimeWindow> {
+    let gap_ms = gap(&row.0, &row.1);
+    if gap_ms <= 0 {
+        return None;
+    }
+    let start_ms = stamp.at_ms();
+    let span = TimeWindow { start_ms, end_ms: start_ms.saturating_add(gap_ms) };
+    let judged_at = if stamp.is_marked() { span.start_ms } else { span.end_ms };
+    let is_late = late.is_late(judged_at, stamp.judged_by(watermark));
+    Some(if is_late { TimeWindow::OVER } else { span })
+}
+
+/// Gives each record its [own session](own_session), by the watermark of the batch. Nothing is kept.
+///
+/// It comes before records are put together, which can't be undone for one that turns out late.
+pub struct OwnSessions<K, V> {
+    gap: Gap<K, V>,
+    late: Late,
+}
+
+impl<K, V> OwnSessions<K, V> {
+    /// Sessions of records with such gaps.
+    pub fn new(gap: Gap<K, V>, late: Late) -> Self {
+        OwnSessions { gap, late }
+    }
+}
+
+impl<T: Epoch, K: Record, V: Record> BatchOperator<T> for OwnSessions<K, V> {
+    type Input = Paced<Chunks<(Stamp, (K, V))>>;
+    type Output = Chunks<(K, (TimeWindow, V))>;
+    type Saved = ();
 
     fn close(
         &mut self,
         _batch: Batch<T>,
         input: Vec<Self::Input>,
         output: &mut Output<'_, Self::Output>,
-        tap: &mut Tap<Self::Saved>,
+        _tap: &mut Tap<()>,
     ) {
-        self.settle();
         let (messages, watermark) = Paced::apart(input);
-        let watermark = watermark.unwrap_or(Watermark::at(self.through_ms));
-        let (late, through_ms) = (self.late, self.through_ms);
-        let (mut emitted, mut dropped) = (Vec::new(), 0);
-        let aggregate = self.index.rule().aggregate.clone();
-
-        let rows = messages.into_iter().flat_map(Chunks::into_rows);
-        let changes = rows.filter_map(|(key, (window, value))| {
-            if window.end_ms <= window.start_ms {
-                return None;
-            }
-            let is_late = late.is_late(window.end_ms, watermark);
-            dropped += i64::from(is_late);
-            (!is_late).then(|| (key, Step::Came((window, 1, aggregate.lift(value)))))
-        });
-        let (open, kept, due) = (&mut self.open, &mut self.kept, &mut self.due_bytes);
-        self.index.apply(changes, |changed| {
-            let key = changed.key;
-            tap.record(|| SavedWindow::State(key.clone(), changed.state.cloned()));
-            let (before, after) = (changed.before.unwrap_or_default(), changed.after);
-            let mut change = |(window, result): (TimeWindow, A::Out), diff: Diff| {
-                let is_closed = late.is_closed(window.end_ms, through_ms);
-                let set = if is_closed { &mut *kept } else { &mut *open };
-                let end = (window.end_ms, key.clone());
-                let bytes = due_bytes(&end);
-                if diff > 0 {
-                    *due += if set.insert(end) { bytes } else { 0 };
-                } else {
-                    *due -= if set.remove(&end) { bytes } else { 0 };
-                }
-                let event = if is_closed { Emitted::Revised } else { Emitted::Open };
-                emitted.push(event((key.clone(), (window, result)), diff));
-            };
-            let after = after.unwrap_or_default();
-            let (gone, came): (Vec<_>, Vec<_>) = differ(before, after);
-            gone.into_iter().for_each(|row| change(row, -1));
-            came.into_iter().for_each(|row| change(row, 1));
-        });
-        self.updated = self.index.size().updated;
-
-        if watermark.close_ms > self.through_ms {
-            self.through_ms = watermark.close_ms;
-            tap.record(|| SavedWindow::ClosedThrough(watermark.close_ms));
-        }
-        let through_ms = self.through_ms;
-        while let Some((end_ms, key)) = pop(&mut self.open, |end| late.is_closed(end, through_ms)) {
-            let sessions = self.index.get(&key).into_iter().flatten();
-            let closed = sessions.filter(|session| session.0.end_ms == end_ms);
-            emitted.extend(closed.map(|(window, records, acc)| {
-                let result = (*window, aggregate.finish(*records, acc));
-                Emitted::Closed((key.clone(), result))
+        let watermark = watermark.unwrap_or(Watermark::NONE);
+        for rows in messages {
+            output.give(rows.flat_map(|(stamp, row)| {
+                let span = own_session(stamp, &row, &self.gap, self.late, watermark);
+                span.map(|span| (row.0, (span, row.1)))
             }));
-            self.kept.insert((end_ms, key));
-        }
-        let mut gone = Vec::new();
-        while let Some(due) = pop(&mut self.kept, |end| late.is_gone(end, through_ms)) {
-            self.due_bytes -= due_bytes(&due);
-            gone.push((due.1, Step::Gone(due.0)));
-        }
-        self.index.apply(gone, |changed| {
-            tap.record(|| SavedWindow::State(changed.key.clone(), changed.state.cloned()));
-        });
-        if dropped > 0 {
-            emitted.push(Emitted::Late(dropped));
-        }
-        if !emitted.is_empty() {
-            output.give(Chunks::loose(emitted));
         }
     }
 
-    fn route(saved: &Self::Saved) -> Route {
-        match saved {
-            SavedWindow::State(key, _) => Route::of_key(key),
-            SavedWindow::ClosedThrough(_) => Route::Everywhere,
-        }
+    fn route(_saved: &Self::Saved) -> Route {
+        Route::Everywhere
     }
 
-    fn restore(&mut self, saved: Vec<Self::Saved>) {
-        self.restored = true;
-        for row in saved {
-            match row {
-                SavedWindow::State(key, Some(sessions)) => self.index.insert(key, sessions),
-                SavedWindow::State(key, None) => drop(self.index.remove(&key)),
-                SavedWindow::ClosedThrough(ms) => self.through_ms = self.through_ms.max(ms),
-            }
-        }
-    }
-
-    fn contents(&mut self, _batch: Batch<T>, output: &mut Output<'_, Self::Output>) {
-        let mut rows = Vec::new();
-        for (key, sessions) in self.index.views() {
-            let open = sessions
-                .into_iter()
-                .filter(|(window, _)| !self.late.is_closed(window.end_ms, self.through_ms));
-            rows.extend(open.map(|row| Emitted::Open((key.clone(), row), 1)));
-        }
-        if !rows.is_empty() {
-            output.give(Chunks::loose(rows));
-        }
-    }
-
-    fn size(&self) -> StateSize {
-        let sessions = (self.open.len() + self.kept.len()) as u64;
-        let bytes = (self.index.bytes() + self.due_bytes) as u64;
-        StateSize { keys: sessions, bytes, updated: self.updated }
-    }
-}
-
-/// What is only in the first of two lists that are both in order of time, and what only in the
-/// second.
-fn differ<O: PartialEq>(
-    before: Vec<(TimeWindow, O)>,
-    after: Vec<(TimeWindow, O)>,
-) -> (Vec<(TimeWindow, O)>, Vec<(TimeWindow, O)>) {
-    let (mut gone, mut came) = (Vec::new(), Vec::new());
-    let mut after = after.into_iter().peekable();
-    for row in before {
-        while let Some(new) = after.next_if(|new| new.0.start_ms < row.0.start_ms) {
-            came.push(new);
-        }
-        match after.next_if(|new| new.0.start_ms == row.0.start_ms) {
-            Some(new) if new == row => {}
-            new => {
-                gone.push(row);
-                came.extend(new);
-            }
-        }
-    }
-    came.extend(after);
-    (gone, came)
+    fn restore(&mut self, _saved: Vec<()>) {}
 }
 
 #[cfg(test)]
@@ -315,11 +284,24 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::combine::Tally;
+    use crate::event_time::{Emitted, SpanRecompute};
     use crate::keyed::oracle::Numbers;
     use crate::local::Local;
     use crate::{Count, Max};
 
     type Row = (u64, (TimeWindow, i64));
+    type Acc<A> = Vec<(TimeWindow, i64, A)>;
+
+    /// Rows as they are shipped where none is put together with another.
+    fn tallies<K: Record, V: Record, A: Aggregate<V>>(
+        aggregate: A,
+        rows: Vec<(K, (TimeWindow, V))>,
+    ) -> Paced<Chunks<Tally<K, Acc<A::Acc>>>> {
+        let sessions = BySession::<K, V, A>::new(aggregate);
+        let rows = rows.into_iter().map(|(key, value)| (key, 1, Aggregate::lift(&sessions, value)));
+        Paced::Rows(Chunks::loose(rows.collect()))
+    }
 
     /// The sessions of all rows of a key: sorted, and joined where they touch.
     fn sessions(rows: &[Row]) -> BTreeMap<Row, isize> {
@@ -349,13 +331,13 @@ mod tests {
                 let more: Vec<Row> = (0..numbers.below(5))
                     .map(|_| {
                         let start_ms = numbers.below(300) as i64;
-                        let end_ms = start_ms + numbers.below(9) as i64 - 1;
+                        let end_ms = start_ms + 1 + numbers.below(9) as i64;
                         let window = TimeWindow { start_ms, end_ms };
                         (numbers.below(3), (window, numbers.below(50) as i64))
                     })
                     .collect();
-                rows.extend(more.iter().filter(|row| row.1.0.end_ms > row.1.0.start_ms));
-                let input = vec![Paced::Rows(Chunks::loose(more))];
+                rows.extend(&more);
+                let input = vec![tallies(Max, more)];
                 for event in local.close(input).into_iter().flat_map(Chunks::into_rows) {
                     match event {
                         Emitted::Open(row, diff) => *open.entry(row).or_default() += diff,
@@ -401,8 +383,7 @@ mod tests {
         let span = |start_ms, end_ms| TimeWindow { start_ms, end_ms };
         let mut close = |windows: &[TimeWindow], watermark| {
             let rows = windows.iter().map(|window| ('a', (*window, ()))).collect();
-            let watermark = Paced::Watermark(Watermark::at(watermark));
-            let input = vec![Paced::Rows(Chunks::loose(rows)), watermark];
+            let input = vec![tallies(Count, rows), Paced::Watermark(Watermark::at(watermark))];
             local.close(input).into_iter().flat_map(Chunks::into_rows).collect::<Vec<_>>()
         };
         let row = |start, end, count| ('a', (span(start, end), count));
@@ -416,7 +397,66 @@ mod tests {
         let grown = close(&[span(5, 15)], 12);
         assert_eq!(grown, [Emitted::Revised(row(0, 10, 2), -1), Emitted::Open(row(0, 15, 3), 1),]);
         assert_eq!(close(&[], 15), [Emitted::Closed(row(0, 15, 3))]);
-        assert_eq!(close(&[span(0, 15)], 35), [Emitted::Late(1)]);
+        assert_eq!(close(&[TimeWindow::OVER, TimeWindow::OVER], 35), [Emitted::Late(2)]);
         assert_eq!(local.size().keys, 0);
+    }
+
+    /// Random rows, the watermark ahead of some, put together in parts, and each by itself: the
+    /// same is given, and the same as when all is computed from all rows.
+    #[test]
+    fn sessions_that_were_put_together_before_and_recomputed_ones_are_the_same() {
+        for (seed, late) in (0..30).map(|seed| {
+            let policies = [Late::Drop, Late::Correct { keep_ms: 9 }, Late::Hold { hold_ms: 9 }];
+            (seed, policies[seed as usize % 3])
+        }) {
+            let mut numbers = Numbers::new(seed << 32);
+            let new = || SessionAggregate::<u64, i64, Max>::new(Max, late);
+            let again = || SpanRecompute::over(BySession::<u64, i64, Max>::new(Max), late);
+            let (mut single, mut combined, mut recomputed) =
+                (Local::new(new()), Local::new(new()), Local::new(again()));
+            let gap: Gap<u64, i64> = Rc::new(|_, gap| *gap);
+            let (mut given, mut counted) = (0, 0);
+            for batch in 0..50i64 {
+                let watermark = Watermark::at(batch * 3 - 12);
+                let rows: Vec<Row> = (0..numbers.below(9))
+                    .filter_map(|_| {
+                        let at_ms = batch * 3 - numbers.below(35) as i64;
+                        let row = (numbers.below(3), 1 + numbers.below(9) as i64);
+                        let stamp = Stamp::at(at_ms * 1000);
+                        let span = own_session(stamp, &row, &gap, late, watermark)?;
+                        Some((row.0, (span, row.1)))
+                    })
+                    .collect();
+                let sessions = BySession::<u64, i64, Max>::new(Max);
+                let mut combiner = crate::combine::Combiner::default();
+                for (key, value) in rows.clone() {
+                    combiner.add(key, 1, Aggregate::lift(&sessions, value), |acc, other| {
+                        Aggregate::merge(&sessions, acc, other);
+                    });
+                }
+                let together = Chunks::loose(combiner.drain().collect());
+                let mark = || Paced::Watermark(watermark);
+                let sorted = |given: Vec<Chunks<Emitted<Row>>>| {
+                    let mut given: Vec<_> = given.into_iter().flat_map(Chunks::into_rows).collect();
+                    given.sort();
+                    given
+                };
+                let one = sorted(single.close(vec![tallies(Max, rows.clone()), mark()]));
+                let other = sorted(combined.close(vec![Paced::Rows(together), mark()]));
+                assert_eq!(one, other, "{late:?}, seed {seed}, batch {batch}");
+                let raw = Paced::Rows(Chunks::loose(rows));
+                let other = sorted(recomputed.close(vec![raw, { Paced::Watermark(watermark) }]));
+                assert_eq!(one, other, "recomputed, {late:?}, seed {seed}, batch {batch}");
+                let keys = [single.size().keys, combined.size().keys, recomputed.size().keys];
+                assert_eq!(keys, [keys[0]; 3], "{late:?}, seed {seed}, batch {batch}");
+                given += one.len();
+                counted += one.iter().filter(|event| matches!(event, Emitted::Late(_))).count();
+                if numbers.below(6) == 0 {
+                    recomputed = recomputed.restart(again());
+                    single = single.restart(new());
+                }
+            }
+            assert!(given > 50 && counted > 0, "seed {seed} tests nothing");
+        }
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Record;
+use crate::event_time::micros;
 
 /// A span of event time: from its start, to before its end, in milliseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -11,6 +12,23 @@ pub struct TimeWindow {
     pub start_ms: i64,
     /// The first one behind it.
     pub end_ms: i64,
+}
+
+impl TimeWindow {
+    /// A window before all time, in which rows lie that are too late for their own.
+    pub const OVER: TimeWindow = TimeWindow { start_ms: i64::MIN, end_ms: i64::MIN };
+    /// The last microsecond in it: the event time of what comes out of it. That of an instant is
+    /// the instant.
+    ///
+    /// ```
+    /// use tidegate_operators::event_time::TimeWindow;
+    ///
+    /// assert_eq!(TimeWindow { start_ms: 0, end_ms: 5 }.last_us(), 4_999);
+    /// assert_eq!(TimeWindow { start_ms: 5, end_ms: 5 }.last_us(), 5_000);
+    /// ```
+    pub fn last_us(self) -> i64 {
+        micros(self.end_ms).saturating_sub(1).max(micros(self.start_ms))
+    }
 }
 
 /// Which windows a record lies in.

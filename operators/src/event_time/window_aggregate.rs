@@ -1,13 +1,9 @@
 //! Aggregates by window of event time and key.
 
-use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
-use crate::batched::{Batch, BatchOperator, Output, Route, StateSize, Tap};
-use crate::combine::Tally;
-use crate::event_time::{Emitted, Late, Paced, SavedWindow, Watermark, WindowKey};
-use crate::index::{Index, Rule};
-use crate::{Aggregate, Chunks, Epoch, heap_bytes};
+use crate::event_time::{Late, SpanAggregate, Spans, TimeWindow, WindowKey};
+use crate::{Aggregate, Record};
 
 /// Adds tallies up by window and key, gives what changes, and closes the windows that the watermark
 /// passes: what is kept of them goes.
@@ -36,241 +32,139 @@ use crate::{Aggregate, Chunks, Epoch, heap_bytes};
 /// assert_eq!(close(vec![], 5), [Emitted::Closed((window, 2))]);
 /// assert_eq!(close(vec![(window, 3, ())], 5), [Emitted::Late(3)]);
 /// ```
-pub struct WindowAggregate<K, V, A>
-where
-    K: WindowKey,
-    V: 'static,
-    A: Aggregate<V>,
-{
-    index: Index<K, Partial<V, A>>,
-    late: Late,
-    /// What ends here or before is closed.
-    through_ms: i64,
-    /// Keys of open windows, by their ends.
-    open: Due<K>,
-    /// Keys of closed windows that are still kept, by their ends.
-    kept: Due<K>,
-    /// Whether keys were restored, which are not yet in either.
-    restored: bool,
-    updated: u64,
-}
-
-/// Keys by the end of their window, each once.
-struct Due<K> {
-    by_end: BTreeMap<i64, Vec<K>>,
-    bytes: usize,
-}
-
-impl<K: WindowKey> Due<K> {
-    fn new() -> Self {
-        Due { by_end: BTreeMap::new(), bytes: 0 }
-    }
-
-    fn push(&mut self, key: K) {
-        self.bytes += size_of::<K>() + heap_bytes(&key);
-        self.by_end.entry(key.window().end_ms).or_default().push(key);
-    }
-
-    /// The keys of the first window, if it is due.
-    fn pop(&mut self, is_due: impl Fn(i64) -> bool) -> Option<Vec<K>> {
-        let first = self.by_end.first_entry().filter(|first| is_due(*first.key()))?;
-        let keys = first.remove();
-        self.bytes -= keys.iter().map(|key| size_of::<K>() + heap_bytes(key)).sum::<usize>();
-        Some(keys)
-    }
-}
-
-struct Partial<V, A> {
-    aggregate: A,
-    values: PhantomData<fn(V)>,
-}
-
-impl<V, A: Aggregate<V>> Rule for Partial<V, A> {
-    type State = (i64, A::Acc);
-    type Change = (i64, A::Acc);
-    type View = A::Out;
-
-    fn first(&self, change: (i64, A::Acc)) -> (i64, A::Acc) {
-        change
-    }
-
-    fn apply(&self, state: &mut (i64, A::Acc), (records, acc): (i64, A::Acc)) {
-        state.0 += records;
-        self.aggregate.merge(&mut state.1, acc);
-    }
-
-    fn view(&self, (records, acc): &(i64, A::Acc)) -> Option<A::Out> {
-        Some(self.aggregate.finish(*records, acc))
-    }
-
-    fn is_absent(&self, _state: &(i64, A::Acc)) -> bool {
-        false
-    }
-}
+pub type WindowAggregate<K, V, A> = SpanAggregate<ByWindow<K, V, A>>;
 
 impl<K, V, A> WindowAggregate<K, V, A>
 where
     K: WindowKey,
-    V: 'static,
+    V: Record,
     A: Aggregate<V>,
 {
     /// An operator without windows yet.
     pub fn new(aggregate: A, late: Late) -> Self {
-        WindowAggregate {
-            index: Index::new(Partial { aggregate, values: PhantomData }),
-            late,
-            through_ms: i64::MIN,
-            open: Due::new(),
-            kept: Due::new(),
-            restored: false,
-            updated: 0,
-        }
-    }
-
-    /// Puts what was restored where it will be found when it is due.
-    fn settle(&mut self) {
-        if std::mem::take(&mut self.restored) {
-            for (key, _) in self.index.iter() {
-                let closed = self.late.is_closed(key.window().end_ms, self.through_ms);
-                if closed { &mut self.kept } else { &mut self.open }.push(key.clone());
-            }
-        }
+        SpanAggregate::over(ByWindow::new(aggregate), late)
     }
 }
 
-impl<T, K, V, A> BatchOperator<T> for WindowAggregate<K, V, A>
+/// Keys that have a window in them: each is one span, whose result is an aggregate of its values.
+pub struct ByWindow<K, V, A> {
+    aggregate: A,
+    rows: PhantomData<fn(K, V)>,
+}
+
+impl<K, V, A: Clone> Clone for ByWindow<K, V, A> {
+    fn clone(&self) -> Self {
+        ByWindow { aggregate: self.aggregate.clone(), rows: PhantomData }
+    }
+}
+
+impl<K, V, A> ByWindow<K, V, A> {
+    /// Aggregates the values of each key.
+    pub fn new(aggregate: A) -> Self {
+        ByWindow { aggregate, rows: PhantomData }
+    }
+}
+
+impl<K, V, A> Spans for ByWindow<K, V, A>
 where
-    T: Epoch,
     K: WindowKey,
-    V: 'static,
+    V: Record,
     A: Aggregate<V>,
 {
-    type Input = Paced<Chunks<Tally<K, A::Acc>>>;
-    type Output = Chunks<Emitted<(K, A::Out)>>;
-    type Saved = SavedWindow<K, (i64, A::Acc)>;
+    type Key = K;
+    type Value = V;
+    type Acc = A::Acc;
+    /// How many records there are, and their accumulator.
+    type Part = (i64, A::Acc);
+    type View = A::Out;
+    type Out = A::Out;
+    type Row = (K, A::Out);
 
-    fn close(
-        &mut self,
-        _batch: Batch<T>,
-        input: Vec<Self::Input>,
-        output: &mut Output<'_, Self::Output>,
-        tap: &mut Tap<Self::Saved>,
-    ) {
-        self.settle();
-        let (messages, watermark) = Paced::apart(input);
-        let watermark = watermark.unwrap_or(Watermark::at(self.through_ms));
-        let (late, through_ms) = (self.late, self.through_ms);
-        let (mut emitted, mut dropped) = (Vec::new(), 0);
+    const SEVERAL: bool = false;
 
-        let tallies = messages.into_iter().flat_map(Chunks::into_rows);
-        let changes = tallies.filter_map(|(key, records, acc)| {
-            let is_late = late.is_late(key.window().end_ms, watermark);
-            dropped += if is_late { records } else { 0 };
-            (!is_late).then_some((key, (records, acc)))
-        });
-        self.index.apply(changes, |changed| {
-            let key = changed.key;
-            tap.record(|| SavedWindow::State(key.clone(), changed.state.cloned()));
-            let is_closed = late.is_closed(key.window().end_ms, through_ms);
-            if changed.before.is_none() {
-                if is_closed { &mut self.kept } else { &mut self.open }.push(key.clone());
-            }
-            let event = if is_closed { Emitted::Revised } else { Emitted::Open };
-            if changed.before != changed.after {
-                let rows = [(changed.before, -1), (changed.after, 1)];
-                emitted.extend(rows.into_iter().filter_map(|(result, diff)| {
-                    result.map(|result| event((key.clone(), result), diff))
-                }));
-            }
-        });
-        self.updated = self.index.size().updated;
-
-        if watermark.close_ms > self.through_ms {
-            self.through_ms = watermark.close_ms;
-            tap.record(|| SavedWindow::ClosedThrough(watermark.close_ms));
-        }
-        let through_ms = self.through_ms;
-        while let Some(keys) = self.open.pop(|end_ms| late.is_closed(end_ms, through_ms)) {
-            for key in keys {
-                let result = self.index.get(&key).and_then(|state| self.index.rule().view(state));
-                emitted.extend(result.map(|result| Emitted::Closed((key.clone(), result))));
-                self.kept.push(key);
-            }
-        }
-        while let Some(keys) = self.kept.pop(|end_ms| late.is_gone(end_ms, through_ms)) {
-            for key in keys {
-                self.index.remove(&key);
-                tap.record(|| SavedWindow::State(key, None));
-            }
-        }
-        if dropped > 0 {
-            emitted.push(Emitted::Late(dropped));
-        }
-        if !emitted.is_empty() {
-            output.give(Chunks::loose(emitted));
-        }
+    fn lift(&self, value: V) -> A::Acc {
+        self.aggregate.lift(value)
     }
 
-    fn route(saved: &Self::Saved) -> Route {
-        match saved {
-            SavedWindow::State(key, _) => Route::of_key(key),
-            SavedWindow::ClosedThrough(_) => Route::Everywhere,
-        }
+    fn sift(
+        &self,
+        key: &K,
+        records: i64,
+        acc: A::Acc,
+        is_late: impl Fn(i64) -> bool,
+    ) -> (Option<(i64, A::Acc)>, i64) {
+        if is_late(key.window().end_ms) { (None, records) } else { (Some((records, acc)), 0) }
     }
 
-    fn restore(&mut self, saved: Vec<Self::Saved>) {
-        self.restored = true;
-        for row in saved {
-            match row {
-                SavedWindow::State(key, Some(state)) => self.index.insert(key, state),
-                SavedWindow::State(key, None) => drop(self.index.remove(&key)),
-                SavedWindow::ClosedThrough(ms) => self.through_ms = self.through_ms.max(ms),
-            }
-        }
+    fn merge(&self, part: &mut (i64, A::Acc), (records, acc): (i64, A::Acc)) {
+        part.0 += records;
+        self.aggregate.merge(&mut part.1, acc);
     }
 
-    fn contents(&mut self, _batch: Batch<T>, output: &mut Output<'_, Self::Output>) {
-        let views = self.index.views();
-        let open = views.filter(|(key, _)| {
-            let end_ms = key.window().end_ms;
-            !self.late.is_closed(end_ms, self.through_ms)
-        });
-        let rows: Vec<_> =
-            open.map(|(key, result)| Emitted::Open((key.clone(), result), 1)).collect();
-        if !rows.is_empty() {
-            output.give(Chunks::loose(rows));
-        }
+    fn view(&self, (records, acc): &(i64, A::Acc)) -> A::Out {
+        self.aggregate.finish(*records, acc)
     }
 
-    fn size(&self) -> StateSize {
-        let bytes = self.index.bytes() + self.open.bytes + self.kept.bytes;
-        StateSize { keys: self.index.len() as u64, bytes: bytes as u64, updated: self.updated }
+    fn spans(key: &K, view: A::Out) -> impl Iterator<Item = (TimeWindow, A::Out)> {
+        std::iter::once((key.window(), view))
+    }
+
+    fn row(key: &K, _span: TimeWindow, out: A::Out) -> (K, A::Out) {
+        (key.clone(), out)
+    }
+
+    fn keep(
+        &self,
+        key: &K,
+        part: (i64, A::Acc),
+        stays: impl Fn(i64) -> bool,
+    ) -> Option<(i64, A::Acc)> {
+        stays(key.window().end_ms).then_some(part)
+    }
+
+    /// All records of a key lie in its window.
+    fn is_in(_value: &V, _span: TimeWindow) -> bool {
+        true
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
-    use crate::Sum;
-    use crate::event_time::{TimeWindow, TimeWindows};
+    use crate::batched::BatchOperator;
+    use crate::event_time::{Emitted, Paced, SpanRecompute, TimeWindows, Watermark};
     use crate::keyed::oracle::Numbers;
     use crate::local::Local;
+    use crate::{Chunks, Sum};
 
     type Key = (TimeWindow, u64);
     type Counts = WindowAggregate<Key, i64, Sum>;
 
-    fn emitted(
-        local: &mut Local<Counts>,
+    type Events = Vec<Emitted<(Key, i64)>>;
+
+    /// What is given for a batch of rows; `row` makes the operator's input of one.
+    fn emitted<R, O>(
+        local: &mut Local<O>,
         rows: &[(i64, u64, i64)],
         windows: TimeWindows,
         watermark: i64,
-    ) -> Vec<Emitted<(Key, i64)>> {
-        let tallies = rows.iter().flat_map(|(time, key, value)| {
-            windows.of(*time).map(move |window| ((window, *key), 1, Sum.lift(*value)))
+        row: fn(Key, i64) -> R,
+    ) -> Events
+    where
+        O: BatchOperator<u64, Input = Paced<Chunks<R>>, Output = Chunks<Emitted<(Key, i64)>>>,
+        Chunks<R>: timely::Container,
+    {
+        let rows = rows.iter().flat_map(|(time, key, value)| {
+            windows.of(*time).map(move |window| row((window, *key), *value))
         });
-        let mut input = vec![Paced::Rows(Chunks::loose(tallies.collect()))];
-        input.push(Paced::Watermark(Watermark::at(watermark)));
-        local.close(input).into_iter().flat_map(Chunks::into_rows).collect()
+        let rows = Paced::Rows(Chunks::loose(rows.collect()));
+        let input = vec![rows, Paced::Watermark(Watermark::at(watermark))];
+        let mut events: Events =
+            local.close(input).into_iter().flat_map(Chunks::into_rows).collect();
+        events.sort();
+        events
     }
 
     /// The rows in windows that were not over when they came, added up; and how often one was.
@@ -280,6 +174,8 @@ mod tests {
         let windows = [TimeWindows::tumbling(5), TimeWindows::sliding(9, 4)][seed as usize % 2];
         let mut numbers = Numbers::new(seed << 32);
         let mut local = Local::new(Counts::new(Sum, late));
+        let again = || SpanRecompute::over(ByWindow::<Key, i64, Sum>::new(Sum), late);
+        let mut recomputed = Local::new(again());
         let (mut watermark, mut newest) = (0, 0);
         let (mut model, mut closed, mut open, mut late_found): (Model, _, _, _) =
             ((BTreeMap::new(), 0), BTreeMap::new(), BTreeMap::new(), 0);
@@ -300,7 +196,13 @@ mod tests {
                     }
                 }
             }
-            for event in emitted(&mut local, &rows, windows, watermark) {
+            let events = emitted(&mut local, &rows, windows, watermark, |key, value| {
+                (key, 1, Sum.lift(value))
+            });
+            let same =
+                emitted(&mut recomputed, &rows, windows, watermark, |key, value| (key, value));
+            assert_eq!(events, same, "recomputed, {late:?}, seed {seed}, batch {batch}");
+            for event in events {
                 let (table, row, diff): (&mut BTreeMap<(Key, i64), isize>, _, _) = match event {
                     Emitted::Open(row, diff) => (&mut open, row, diff),
                     Emitted::Revised(row, diff) => (&mut closed, row, diff),
@@ -312,6 +214,7 @@ mod tests {
                         late_found += records;
                         continue;
                     }
+                    Emitted::Settled(row) => panic!("{row:?} lies in a window"),
                 };
                 *table.entry(row).or_default() += diff;
             }
@@ -329,8 +232,10 @@ mod tests {
             let kept = |key: &&Key| !late.is_gone(key.0.end_ms, watermark);
             let kept = model.0.keys().filter(kept).count() as u64;
             assert_eq!(local.size().keys, kept, "kept, {late:?}, seed {seed}, batch {batch}");
+            assert_eq!(recomputed.size().keys, kept, "{late:?}, seed {seed}, batch {batch}");
             if numbers.below(5) == 0 {
                 local = local.restart(Counts::new(Sum, late));
+                recomputed = recomputed.restart(again());
                 let contents = local.contents().into_iter().flat_map(Chunks::into_rows);
                 let contents: BTreeMap<_, _> = contents
                     .map(|event| match event {

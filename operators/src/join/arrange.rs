@@ -14,8 +14,9 @@ use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Operator;
 use timely::progress::Timestamp;
+use timely::progress::frontier::AntichainRef;
 
-use crate::batched::StateSize;
+use crate::batched::{Load, Report, StateSize};
 use crate::{Chunks, Diff, Peers, Record, ship};
 
 /// Pairs, sorted by key and then by value.
@@ -145,29 +146,48 @@ where
 /// Measures an arrangement whenever it has grown; an update takes `update_bytes`.
 ///
 /// Holds a handle of the trace, which lets go of everything up to the last batch seen.
-pub fn arranged_sizes<'s, Tr>(
+pub fn arranged_reports<'s, Tr>(
     arranged: &Arranged<'s, TraceAgent<Tr>>,
     update_bytes: usize,
-) -> StreamVec<'s, Tr::Time, StateSize>
+) -> StreamVec<'s, Tr::Time, Report>
 where
     Tr: Trace<Time: Timestamp, Batch: Navigable> + 'static,
 {
-    let update_bytes = update_bytes as u64;
-    let mut trace = arranged.trace.clone();
+    let mut gauge = gauge(arranged, update_bytes);
     let batches = arranged.stream.clone();
     batches.unary::<NoopBuilder<_>, _, _, _>(Pipeline, "Size", move |_, _| {
         move |input, output| {
             input.for_each(|time, batches| {
                 let Some(last) = batches.last() else { return };
-                trace.set_logical_compaction(last.upper().borrow());
-                trace.set_physical_compaction(last.upper().borrow());
                 let updated = batches.iter().map(|batch| batch.len() as u64).sum();
-                let mut rows = 0;
-                trace.map_batches(|batch| rows += batch.len() as u64);
-                // A trace keeps keys, values, times and differences in columns of their own.
-                let size = StateSize { keys: rows, bytes: rows * update_bytes, updated };
-                output.session_with_builder(&time).give_container(&mut vec![size]);
+                let size = StateSize { updated, ..gauge(last.upper().borrow()) };
+                // What is indexed is what came in.
+                let load = Load { rows: updated, ..Load::default() };
+                output.session_with_builder(&time).give_container(&mut vec![Report { size, load }]);
             });
         }
     })
+}
+
+/// What measures an arrangement when it is called, and lets go of everything before the frontier
+/// that it is given; an update takes `update_bytes`.
+///
+/// It must be called now and then: it holds a handle of the trace.
+pub fn gauge<Tr>(
+    arranged: &Arranged<'_, TraceAgent<Tr>>,
+    update_bytes: usize,
+) -> impl FnMut(AntichainRef<'_, Tr::Time>) -> StateSize + use<Tr>
+where
+    Tr: Trace<Time: Timestamp, Batch: Navigable> + 'static,
+{
+    let update_bytes = update_bytes as u64;
+    let mut trace = arranged.trace.clone();
+    move |through| {
+        trace.set_logical_compaction(through);
+        trace.set_physical_compaction(through);
+        let mut rows = 0;
+        trace.map_batches(|batch| rows += batch.len() as u64);
+        // A trace keeps keys, values, times and differences in columns of their own.
+        StateSize { keys: rows, bytes: rows * update_bytes, updated: 0 }
+    }
 }

@@ -30,11 +30,13 @@
 mod arrange;
 mod as_of;
 mod matching;
+mod merging;
 mod reduce;
 
 pub use arrange::{
-    KeyArrangement, PairArrangement, arranged_sizes, brought, by_key, by_row, consolidated,
+    KeyArrangement, PairArrangement, arranged_reports, brought, by_key, by_row, consolidated, gauge,
 };
 pub use as_of::AsOf;
 pub use matching::{anti, inner, semi};
+pub use merging::merge_in_proportion;
 pub use reduce::{distinct, reduce};

@@ -22,9 +22,9 @@ use timely::dataflow::operators::Operator;
 use timely::dataflow::{Stream, StreamVec};
 use timely::progress::Antichain;
 
-use crate::batched::{Differences, Output, StateSize};
+use crate::batched::{Differences, Output, Report};
 use crate::combine::Tally;
-use crate::join::arranged_sizes;
+use crate::join::arranged_reports;
 use crate::{Aggregate, Chunks, Diff, Epoch, Record};
 
 /// An accumulator as differential's difference: records and accumulator add up together.
@@ -136,16 +136,16 @@ where
         KeyBuilder<K, T, Weight<V, A>>,
         KeySpine<K, T, Weight<V, A>>,
     >(updates, Pipeline, &format!("Arrange: {name}"));
-    let sizes = arranged_sizes(&arranged, size_of::<(K, T, Weight<V, A>)>());
-    Summed { output: total_by_key(arranged, name), sizes }
+    let reports = arranged_reports(&arranged, size_of::<(K, T, Weight<V, A>)>());
+    Summed { output: total_by_key(arranged, name), reports }
 }
 
 /// What comes out of an arranged aggregate.
 pub struct Summed<'s, T: Epoch, D: Clone + 'static> {
     /// The table of results, as differences.
     pub output: VecCollection<'s, T, D, Diff>,
-    /// The size of the arrangement after each batch that changed it.
-    pub sizes: StreamVec<'s, T, StateSize>,
+    /// The size of the arrangement after each batch that changed it, and what came in.
+    pub reports: StreamVec<'s, T, Report>,
 }
 
 type Totals<K, V, A, T> = KeySpine<K, T, Weight<V, A>>;
@@ -236,7 +236,7 @@ where
         ValBuilder<K, V, T, Diff>,
         ValSpine<K, V, T, Diff>,
     >(updates.inner, Pipeline, &format!("Arrange: {name}"));
-    let sizes = arranged_sizes(&arranged, size_of::<(K, V, T, Diff)>());
+    let reports = arranged_reports(&arranged, size_of::<(K, V, T, Diff)>());
     let output = arranged
         .reduce_abelian::<_, ValBuilder<K, A::Out, T, Diff>, ValSpine<K, A::Out, T, Diff>, _, _>(
             &format!("Reduce: {name}"),
@@ -265,5 +265,5 @@ where
             },
         )
         .as_collection(|key, out| (key.clone(), out.clone()));
-    Summed { output, sizes }
+    Summed { output, reports }
 }

@@ -3,7 +3,7 @@
 use crate::batched::{Batch, BatchOperator, Output, Route, StateSize, Tap};
 use crate::index::Index;
 use crate::keyed::group::group;
-use crate::keyed::update_state::Latest;
+use crate::keyed::latest::Latest;
 use crate::{Chunks, Epoch, Record, order};
 
 /// The last `length` values of a key, whenever `slide` more of them have come; fewer at the start.
@@ -23,7 +23,7 @@ use crate::{Chunks, Epoch, Record, order};
 pub struct CountWindow<K: Record, V: Record> {
     length: usize,
     slide: u64,
-    states: Index<K, Latest<Recent<V>>>,
+    states: Index<K, Latest<Option<Recent<V>>>>,
     updated: u64,
 }
 

@@ -1,11 +1,10 @@
 //! Spark's updateStateByKey: a user's state per key, visited for every key in every batch.
 
-use std::collections::BTreeMap;
-
+use super::latest::Latest;
 use crate::batched::{Batch, BatchOperator, Differences, Folding, Output, Route, StateSize, Tap};
-use crate::index::{Index, Rule};
+use crate::index::Index;
 use crate::keyed::group::group;
-use crate::{Chunks, Diff, Epoch, Record, Tick, heap_bytes, order, stable_hash};
+use crate::{Chunks, Diff, Epoch, Record, Tick, order, stable_hash};
 
 /// What a user's update function is given.
 #[derive(Clone, Copy, Debug)]
@@ -43,43 +42,12 @@ where
     K: Record,
     S: Record,
 {
-    states: Index<K, Latest<S>>,
+    states: Index<K, Latest<Option<S>>>,
     update: F,
     /// States given at the start are seen for the first time in the first batch.
     initial_unseen: bool,
     updated: u64,
     values: std::marker::PhantomData<fn(V)>,
-}
-
-/// Keeps what was put in last.
-pub(super) struct Latest<S>(std::marker::PhantomData<fn(S)>);
-
-impl<S> Latest<S> {
-    pub(super) fn new() -> Self {
-        Latest(std::marker::PhantomData)
-    }
-}
-
-impl<S: Record> Rule for Latest<S> {
-    type State = Option<S>;
-    type Change = Option<S>;
-    type View = S;
-
-    fn first(&self, change: Option<S>) -> Option<S> {
-        change
-    }
-
-    fn apply(&self, state: &mut Option<S>, change: Option<S>) {
-        *state = change;
-    }
-
-    fn view(&self, state: &Option<S>) -> Option<S> {
-        state.clone()
-    }
-
-    fn is_absent(&self, state: &Option<S>) -> bool {
-        state.is_none()
-    }
 }
 
 impl<K, V, S, F> UpdateState<K, V, S, F>
@@ -192,124 +160,5 @@ where
             bytes: self.states.bytes() as u64,
             updated: self.updated,
         }
-    }
-}
-
-/// [`UpdateState`] without incremental state: in each batch it goes through the whole history
-/// again, from the initial states. Its output is the table of states, as full contents.
-///
-/// Kept: every record. A batch costs all batches before it, which is what recomputing a state that
-/// depends on its history means.
-///
-/// ```
-/// use tidegate_operators::keyed::{ReplayState, Update};
-/// use tidegate_operators::local::Local;
-///
-/// let last = |update: Update<'_, char, u64>, last: Option<u64>| {
-///     update.values.last().copied().or(last)
-/// };
-/// let mut states = Local::new(ReplayState::new([], last));
-/// states.rows(vec![('a', 1)]);
-/// assert_eq!(states.rows(vec![('b', 2)]), [('a', 1), ('b', 2)]);
-/// ```
-pub struct ReplayState<K, V, S, F> {
-    initial: Vec<(K, S)>,
-    update: F,
-    history: Vec<(Tick, Vec<(K, V)>)>,
-    size: StateSize,
-}
-
-impl<K, V, S, F> ReplayState<K, V, S, F>
-where
-    K: Record,
-    V: Record,
-    S: Record,
-    F: FnMut(Update<'_, K, V>, Option<S>) -> Option<S> + 'static,
-{
-    /// An operator that starts from `initial` states: those of the keys that this worker owns.
-    pub fn new(initial: impl IntoIterator<Item = (K, S)>, update: F) -> Self {
-        let initial = initial.into_iter().collect();
-        ReplayState { initial, update, history: Vec::new(), size: StateSize::default() }
-    }
-
-    fn account(&mut self, rows: &[(K, V)]) {
-        let owned: usize = rows.iter().map(heap_bytes).sum();
-        self.size.keys += rows.len() as u64;
-        self.size.bytes += (owned + size_of_val(rows)) as u64;
-        self.size.updated = rows.len() as u64;
-    }
-}
-
-impl<T, K, V, S, F> BatchOperator<T> for ReplayState<K, V, S, F>
-where
-    T: Epoch,
-    K: Record,
-    V: Record,
-    S: Record,
-    F: FnMut(Update<'_, K, V>, Option<S>) -> Option<S> + 'static,
-{
-    type Input = Chunks<(K, V)>;
-    type Output = Chunks<(K, S)>;
-    /// A record, with the id and time of its batch; `None` marks a batch.
-    type Saved = (Tick, Option<(K, V)>);
-
-    fn close(
-        &mut self,
-        batch: Batch<T>,
-        input: Vec<Self::Input>,
-        output: &mut Output<'_, Self::Output>,
-        tap: &mut Tap<Self::Saved>,
-    ) {
-        let tick = batch.tick_or_panic();
-        let rows = order::in_stream_order(input);
-        tap.record(|| (tick, None));
-        rows.iter().for_each(|row| tap.record(|| (tick, Some(row.clone()))));
-        self.account(&rows);
-        self.history.push((tick, rows));
-
-        let mut states: BTreeMap<K, S> = self.initial.iter().cloned().collect();
-        for (tick, rows) in &self.history {
-            let mut groups = group(rows.clone());
-            let mut next = BTreeMap::new();
-            for (key, state) in states {
-                let found = groups.find_entry(stable_hash(&key), |group| group.0 == key);
-                let values = found.map(|group| group.remove().0.1).unwrap_or_default();
-                let update = Update { key: &key, values: &values, tick: *tick };
-                if let Some(state) = (self.update)(update, Some(state)) {
-                    next.insert(key, state);
-                }
-            }
-            for (key, values) in groups.drain() {
-                let update = Update { key: &key, values: &values, tick: *tick };
-                if let Some(state) = (self.update)(update, None) {
-                    next.insert(key, state);
-                }
-            }
-            states = next;
-        }
-        output.give(Chunks::loose(states.into_iter().collect()));
-    }
-
-    fn route(saved: &Self::Saved) -> Route {
-        match &saved.1 {
-            Some((key, _)) => Route::of_key(key),
-            // Every worker marks a batch.
-            None => Route::Everywhere,
-        }
-    }
-
-    fn restore(&mut self, saved: Vec<Self::Saved>) {
-        for (tick, row) in saved {
-            self.account(row.as_slice());
-            match self.history.last_mut() {
-                // Every worker has marked the batch.
-                Some((last, rows)) if *last == tick => rows.extend(row),
-                _ => self.history.push((tick, row.into_iter().collect())),
-            }
-        }
-    }
-
-    fn size(&self) -> StateSize {
-        self.size
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::batched::{Batch, BatchOperator, Differences, Folding, Output, Route, StateSize, Tap};
 use crate::index::Index;
-use crate::keyed::update_state::Latest;
+use crate::keyed::latest::Latest;
 use crate::{Chunks, Diff, Epoch, Record, order};
 
 /// The latest value of each key: a pair with a value puts it in place of the one before, a pair
@@ -24,7 +24,7 @@ use crate::{Chunks, Diff, Epoch, Record, order};
 /// assert_eq!(changed, [(('a', 1), -1), (('a', 7), 1), (('b', 2), -1)]);
 /// ```
 pub struct Upsert<K: Record, V: Record> {
-    index: Index<K, Latest<V>>,
+    index: Index<K, Latest<Option<V>>>,
 }
 
 impl<K: Record, V: Record> Default for Upsert<K, V> {

@@ -1,4 +1,5 @@
-//! Operators against plain loops: running counts, sliding counts, growing state, joins, iteration.
+//! Operators against plain loops: running counts, sliding counts, sessions, growing state, joins,
+//! iteration.
 
 mod against;
 mod batch_join;
@@ -10,8 +11,10 @@ mod plain;
 mod ranking;
 mod reachability;
 mod running;
+mod sessions;
 mod sliding;
 mod sliding_max;
+mod stream_join;
 
 use super::Settings;
 use super::report::{BenchRow, Report};
@@ -34,11 +37,13 @@ pub fn operators(
     running::run(settings, &mut report, progress)?;
     sliding::run(settings, &mut report, progress)?;
     sliding_max::run(settings, &mut report, progress)?;
+    sessions::run(settings, &mut report, progress)?;
     batch_join::run(settings, &mut report, progress)?;
     ranking::run(settings, &mut report, progress)?;
     idle_state::run(settings, &mut report, progress)?;
     growth::run(settings, &mut report, progress)?;
     joins::run(settings, &mut report, progress)?;
+    stream_join::run(settings, &mut report, progress)?;
     reachability::run(settings, &mut report, progress)?;
     Ok(report)
 }

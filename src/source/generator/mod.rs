@@ -8,6 +8,7 @@ mod clicks;
 mod edges;
 mod keys;
 mod lines;
+mod points;
 mod rate;
 mod stocks;
 
@@ -34,7 +35,8 @@ pub struct Random {
 }
 
 impl Random {
-    fn new(seed: u64, partition: u32, offset: u64) -> Self {
+    /// The numbers of the record at an offset of a partition.
+    pub(crate) fn of(seed: u64, partition: u32, offset: u64) -> Self {
         let (high, low) = (stable_hash(&(seed, partition, offset)), stable_hash(&(offset, seed)));
         Random { numbers: Pcg64Mcg::new((u128::from(high) << 64) | u128::from(low)) }
     }
@@ -53,6 +55,13 @@ impl Random {
     /// A number in `[0, 1)`.
     pub fn unit(&mut self) -> f64 {
         (self.bits() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// A number by the normal distribution with mean 0 and deviation 1 (G. Box and M. Muller,
+    /// 1958), by functions that give the same on every machine.
+    pub fn normal(&mut self) -> f64 {
+        let (far, turn) = (1.0 - self.unit(), std::f64::consts::TAU * self.unit());
+        (-2.0 * libm::log(far)).sqrt() * libm::cos(turn)
     }
 }
 
@@ -136,7 +145,7 @@ impl<D: Record> Generator<D> {
 
     /// The record at an offset of a partition.
     pub fn record(&self, partition: u32, offset: u64) -> D {
-        (self.make)(&mut Random::new(self.seed, partition, offset), offset)
+        (self.make)(&mut Random::of(self.seed, partition, offset), offset)
     }
 }
 
@@ -238,7 +247,7 @@ impl<D: Record> Reader<D> for GeneratorReader<D> {
             let until = due.min(next.saturating_add(room));
             intake.behind(*partition, due.saturating_sub(until));
             for offset in *next..until {
-                let mut random = Random::new(self.seed, *partition, offset);
+                let mut random = Random::of(self.seed, *partition, offset);
                 intake.push(*partition, offset, (self.make)(&mut random, offset));
             }
             *next = until.max(*next);
@@ -271,7 +280,7 @@ mod tests {
     fn records_are_the_same_on_every_machine() {
         // Written down once; other numbers mean other benchmarks.
         let numbers: Vec<u64> =
-            (0..4).map(|offset| Random::new(42, 1, offset).below(1_000_000)).collect();
+            (0..4).map(|offset| Random::of(42, 1, offset).below(1_000_000)).collect();
         assert_eq!(numbers, [474_649, 972_265, 359_797, 745_514]);
     }
 }

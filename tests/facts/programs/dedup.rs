@@ -99,7 +99,7 @@ fn dedup(case: &Case) -> Result<Program, String> {
 fn dedup_within_watermark(case: &Case) -> Result<Program, String> {
     if case.has("expect_error") {
         return Ok(|case, workers| {
-            let text = refusal(workers, |rows| {
+            let text = refusal(case, workers, |rows| {
                 let events = rows.event_time(|row| row.number());
                 let firsts = events.drop_duplicates_within_watermark(Datum::clone);
                 firsts.into_stream().sink(Null::default());

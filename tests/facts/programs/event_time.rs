@@ -8,7 +8,7 @@ use tidegate::metrics::BatchRecord;
 use tidegate::sink::{Memory, Null};
 use tidegate::source::Queue;
 use tidegate::{
-    Aggregate, Config, DStream, EventStream, EventTimeStats, Local, Reading, Record, TimeWindow,
+    Aggregate, Config, DStream, EventStream, EventTimeStats, Reading, Record, TimeWindow,
     TimeWindows,
 };
 
@@ -75,15 +75,34 @@ pub fn steps<E: Record>(
     program: impl for<'s> Fn(EventStream<'s, Datum>) -> DStream<'s, E> + Send + Sync + 'static,
 ) -> Steps<E> {
     let ticks = if case.has("watermark_delay_s") { 2 } else { 1 };
-    let partitions = case.number("partitions").unwrap_or(1) as u32;
-    let (input, output) = (Queue::<Datum>::new(partitions), Memory::<E>::new());
-    let (source, sink) = (input.clone(), output.clone());
-    let mut local = Local::start(case.config(workers), move |ctx| {
-        program(timed(ctx.source(source.clone()))).sink(sink.clone());
+    steps_of(case, workers, vec![case.batches()], ticks, move |mut rows| {
+        program(timed(rows.pop().expect("an input")))
     })
-    .expect("the program can run");
-    let records = case.batches().into_iter().map(|batch| {
-        push(&input, partitions, batch);
+}
+
+/// Runs a program of several inputs, in steps of one batch of each and empty ones behind it.
+pub fn steps_of<E: Record>(
+    case: &Case,
+    workers: usize,
+    batches: Vec<Vec<Vec<Datum>>>,
+    ticks: usize,
+    program: impl for<'s> Fn(Vec<DStream<'s, Datum>>) -> DStream<'s, E> + Send + Sync + 'static,
+) -> Steps<E> {
+    let partitions = case.number("partitions").unwrap_or(1) as u32;
+    let inputs: Vec<_> = batches.iter().map(|_| Queue::<Datum>::new(partitions)).collect();
+    let (sources, output) = (inputs.clone(), Memory::<E>::new());
+    let sink = output.clone();
+    let mut local = case
+        .start(case.config(workers), move |ctx| {
+            let rows = sources.iter().map(|source| ctx.source(source.clone()));
+            program(rows.collect()).sink(sink.clone());
+        })
+        .expect("the program can run");
+    let count = batches.iter().map(Vec::len).max().expect("an input");
+    let records = (0..count).map(|step| {
+        for (input, batches) in inputs.iter().zip(&batches) {
+            push(input, partitions, batches[step].clone());
+        }
         (0..ticks).map(|_| local.tick()).collect()
     });
     let records: Vec<Vec<BatchRecord>> = records.collect();
@@ -113,12 +132,14 @@ impl Steps<Datum> {
 }
 
 impl<E> Steps<E> {
-    /// Compares the sizes of states: keys after each step, and keys changed in it.
+    /// Compares the sizes of states: keys after each step, and keys changed since the last step of
+    /// which the fact says so.
     pub fn hold_sizes(&self, case: &Case, operators: &[&str]) {
         for (param, updated) in
             [("state_rows_total", false), ("state_rows", false), ("state_rows_updated", true)]
         {
             let Some(steps) = case.params["also_expect"][param].as_array() else { continue };
+            let mut unchecked = 0;
             for (number, expected) in steps.iter().enumerate() {
                 let numbers = match expected {
                     Value::Null => continue,
@@ -128,7 +149,8 @@ impl<E> Steps<E> {
                 let found: Vec<Value> = operators
                     .iter()
                     .map(|operator| {
-                        let mut sizes = self.records[number].iter().map(|record| {
+                        let records = self.records[unchecked..=number].iter().flatten();
+                        let mut sizes = records.map(|record| {
                             let of = |state: &&_| named(state, operator);
                             record.state.iter().find(of).expect("the operator is in the job")
                         });
@@ -140,6 +162,7 @@ impl<E> Steps<E> {
                     })
                     .collect();
                 assert_eq!(found, numbers, "{param} after step {}", number + 1);
+                unchecked = number + 1;
             }
         }
     }
@@ -259,12 +282,13 @@ fn interval_ms(text: &str) -> i64 {
 
 /// Why a program is not run, with all causes.
 pub fn refusal(
+    case: &Case,
     workers: usize,
     program: impl for<'s> Fn(DStream<'s, Datum>) + Send + Sync + 'static,
 ) -> String {
     let source = Queue::<Datum>::new(1);
     let config = Config::new("fact").workers(workers);
-    let Err(error) = Local::start(config, move |ctx| program(ctx.source(source.clone()))) else {
+    let Err(error) = case.start(config, move |ctx| program(ctx.source(source.clone()))) else {
         panic!("the program runs");
     };
     let mut text = error.to_string();
@@ -280,7 +304,7 @@ fn negative_delays(case: &Case, workers: usize) {
     let delays = case.input.as_array().expect("delays");
     for (delay, expected) in delays.iter().zip(&case.expected) {
         let delay_ms = interval_ms(delay[0].as_str().expect("an interval"));
-        let text = refusal(workers, move |rows| {
+        let text = refusal(case, workers, move |rows| {
             let events = rows.with_watermark(|row| row.number(), delay_ms);
             events.into_stream().sink(Null::default());
         });
@@ -328,13 +352,14 @@ fn session_window(case: &Case) -> Result<Program, String> {
             let expected = case.text("expect_error").expect("an error");
             let text = Arc::new(Mutex::new("never run"));
             let seen = Arc::clone(&text);
-            let mut local = Local::start(case.config(workers), move |ctx| {
-                let rows = ctx.source(Queue::<Datum>::new(1));
-                let events = rows.with_watermark(|row| row.number(), 0);
-                *seen.lock().expect("nobody panics") = events.sessions(|_, _| 10);
-                events.into_stream().sink(Null::default());
-            })
-            .expect("the program can run");
+            let mut local = case
+                .start(case.config(workers), move |ctx| {
+                    let rows = ctx.source(Queue::<Datum>::new(1));
+                    let events = rows.with_watermark(|row| row.number(), 0);
+                    *seen.lock().expect("nobody panics") = events.sessions(|_, _| 10);
+                    events.into_stream().sink(Null::default());
+                })
+                .expect("the program can run");
             local.tick();
             local.stop().expect("the job ends well");
             let text = *text.lock().expect("nobody panics");

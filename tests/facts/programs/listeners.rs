@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Mutex};
 
-use tidegate::Local;
 use tidegate::metrics::{BatchRecord, BatchStart, Listener};
 use tidegate::sink::Null;
 use tidegate::source::Queue;
@@ -45,10 +44,11 @@ fn listener(case: &Case, workers: usize) {
     let input = Queue::<Datum>::new(1);
     let source = input.clone();
     let config = case.config(workers).listener(Arc::clone(&heard) as Arc<dyn Listener>);
-    let mut local = Local::start(config, move |ctx| {
-        ctx.source(source.clone()).sink(Null::default());
-    })
-    .expect("the program can run");
+    let mut local = case
+        .start(config, move |ctx| {
+            ctx.source(source.clone()).sink(Null::default());
+        })
+        .expect("the program can run");
     let batches = case.batches();
     for batch in batches.clone() {
         input.push(batch);

@@ -1,8 +1,8 @@
 //! Operations on one batch.
 
+use tidegate::DStream;
 use tidegate::sink::Memory;
 use tidegate::source::Queue;
-use tidegate::{DStream, Local};
 
 use super::{Program, ones};
 use crate::facts::case::Case;
@@ -131,10 +131,11 @@ pub fn find(case: &Case) -> Option<Result<Program, String>> {
 fn slice(case: &Case, workers: usize) {
     let (input, output) = (Queue::<Datum>::new(1), Memory::<Datum>::new());
     let (source, sink) = (input.clone(), output.clone());
-    let mut local = Local::start(case.config(workers), move |ctx| {
-        ctx.source(source.clone()).sink(sink.clone());
-    })
-    .expect("the program can run");
+    let mut local = case
+        .start(case.config(workers), move |ctx| {
+            ctx.source(source.clone()).sink(sink.clone());
+        })
+        .expect("the program can run");
     let bound = |param: &str| case.number(param).expect("a bound") as i64;
     let (from, to) = (bound("from_ms"), bound("to_ms"));
     if let Some(error) = case.text("expect_error") {

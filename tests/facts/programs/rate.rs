@@ -9,7 +9,7 @@ use tidegate::kafka::EmbeddedKafka;
 use tidegate::rate::{Backlog, BatchTiming, Pid, PidEstimator, RateControl, RateEstimator};
 use tidegate::sink::{KafkaSink, Null};
 use tidegate::source::{Generator, Kafka};
-use tidegate::{Config, Local, Trigger};
+use tidegate::{Config, Trigger};
 
 use super::Program;
 use crate::facts::case::Case;
@@ -156,10 +156,11 @@ fn kafka_batch_size(case: &Case, workers: usize) {
         .estimator(move || Told(Arc::clone(&told)));
     let brokers = broker.brokers();
     let config = case.config(workers).rate_control(control);
-    let mut local = Local::start(config, move |ctx| {
-        ctx.source(Kafka::text(&brokers, "lines")).sink(Null::default());
-    })
-    .expect("the program can run");
+    let mut local = case
+        .start(config, move |ctx| {
+            ctx.source(Kafka::text(&brokers, "lines")).sink(Null::default());
+        })
+        .expect("the program can run");
     for (told, expected) in case.input.as_array().expect("rates").iter().zip(&case.expected) {
         *rate.lock().unwrap() = told[0].as_f64().expect("a rate");
         // The batch after this one is the first that knows of it.

@@ -2,7 +2,7 @@
 
 use tidegate::sink::Null;
 use tidegate::source::Queue;
-use tidegate::{Count, DStream, Local, Sum, Table};
+use tidegate::{Count, DStream, Sum, Table};
 
 use super::Program;
 use crate::facts::case::Case;
@@ -73,10 +73,11 @@ fn state_sizes(case: &Case, workers: usize) {
     let expected = &case.params["also_expect"];
     let input = Queue::<Datum>::new(1);
     let source = input.clone();
-    let mut local = Local::start(case.config(workers), move |ctx| {
-        counts(ctx.source(source.clone())).changes().sink(Null::default());
-    })
-    .expect("the program can run");
+    let mut local = case
+        .start(case.config(workers), move |ctx| {
+            counts(ctx.source(source.clone())).changes().sink(Null::default());
+        })
+        .expect("the program can run");
     for (number, batch) in case.batches().into_iter().enumerate() {
         input.push(batch);
         let record = local.tick();

@@ -1,0 +1,110 @@
+//! Each example, by the command in its first line. `cargo test` builds them unless it is told to
+//! build one test alone; one that is not built is skipped, aloud.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use libtest_mimic::Trial;
+
+use crate::support::process::{Ended, example};
+use crate::support::{skipped, test, trials};
+
+pub fn trials() -> Vec<Trial> {
+    let examples = sources().into_iter().map(|(name, command)| {
+        let sentence = format!("the example {name} runs as its first line says");
+        if !binary(&name).exists() {
+            return skipped("cli", &sentence, NOT_BUILT);
+        }
+        test("cli", &sentence, move || {
+            let shown = run(&name, &command).stdout;
+            assert!(!shown.is_empty(), "`{command}` shows nothing");
+            let expected = LINES.iter().filter(|(of, _)| *of == name).flat_map(|(_, lines)| *lines);
+            for line in expected {
+                assert!(shown.lines().any(|shown| shown == *line), "no `{line}` in:\n{shown}");
+            }
+        })
+    });
+    let own = trials!["cli"; the_first_line_of_an_example_is_its_command];
+    own.into_iter().chain(examples).collect()
+}
+
+/// Why an example is skipped.
+pub(super) const NOT_BUILT: &str = "build the examples: cargo build --examples";
+
+/// Some of what some of them must say.
+const LINES: [(&str, &[&str]); 3] = [
+    (
+        "shopping_carts",
+        &[
+            "batch 4: dan orders 1 cup, 1 hose, 1 rug",
+            "batch 9: 2 carts with 5 items",
+            "401 actions in 9 batches",
+        ],
+    ),
+    (
+        "user_profiles",
+        &[
+            "batch 5: 2 changes of profiles",
+            " ann clicks on 50 % of what it sees, buys 48.0 times a day, is like jon and ida",
+            "401 actions in 5 batches",
+        ],
+    ),
+    (
+        "session_alerts",
+        &[
+            "batch 8: jon left cup, rug at 09:17:19",
+            "batch 20: bob left score at 10:20:50",
+            "401 actions in 21 batches",
+        ],
+    ),
+];
+
+/// The examples, each with its first line.
+fn sources() -> Vec<(String, String)> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let files = fs::read_dir(directory).expect("there are examples");
+    let files = files.map(|entry| entry.expect("a file").path());
+    let mut sources: Vec<(String, String)> = files
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .map(|path| {
+            let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+            let text = fs::read_to_string(&path).expect("an example is text");
+            (name, text.lines().next().unwrap_or_default().to_owned())
+        })
+        .collect();
+    sources.sort();
+    sources
+}
+
+/// The first line of an example.
+pub(super) fn command(name: &str) -> String {
+    let found = sources().into_iter().find(|(of, _)| of == name);
+    found.expect("the example is there").1
+}
+
+fn the_first_line_of_an_example_is_its_command() {
+    for (name, line) in sources() {
+        let command = format!("//! cargo run --example {name}");
+        let rest = line.strip_prefix(&command).unwrap_or_else(|| panic!("{name}: `{line}`"));
+        assert!(rest.is_empty() || rest.starts_with(" -- ") || rest.starts_with(" < "), "{line}");
+    }
+}
+
+/// Where Cargo puts it, beside the directory of this test.
+pub(super) fn binary(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("a test has a path");
+    let profile = test.ancestors().nth(2).expect("it lies in `deps`, in the profile's directory");
+    profile.join("examples").join(name)
+}
+
+/// Runs it with the arguments and the input of its command.
+pub(super) fn run(name: &str, command: &str) -> Ended {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (command, input) = command.split_once(" < ").unwrap_or((command, ""));
+    let arguments = command.split_once(" -- ").map_or("", |(_, arguments)| arguments);
+    let mut program = example(&binary(name), arguments).within(root);
+    if !input.is_empty() {
+        program = program.input(fs::read(root.join(input)).expect("the input is there"));
+    }
+    program.run().well()
+}
