@@ -18,7 +18,7 @@
 //! ```
 //! use std::collections::BTreeMap;
 //!
-//! use tidegate_operators::batched::{Batch, BatchOperator, Differences, Output, Tap};
+//! use tidegate_operators::batched::{Batch, BatchOperator, Differences, Output, Route, Tap};
 //! use tidegate_operators::check::Check;
 //! use tidegate_operators::keyed::Distinct;
 //! use tidegate_operators::{Chunks, Diff};
@@ -51,6 +51,10 @@
 //!             }
 //!         }
 //!     }
+//!     fn route(saved: &Self::Saved) -> Route {
+//!         Route::of_key(&saved.0)
+//!     }
+//!
 //!     fn restore(&mut self, saved: Vec<Self::Saved>) {
 //!         self.0.extend(saved);
 //!     }

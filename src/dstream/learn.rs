@@ -7,6 +7,7 @@ use tidegate_operators::{Chunks, Record};
 use super::{DStream, RowOrder};
 use crate::batch::{ChunkStream, chunkwise};
 use crate::context::Context;
+use crate::error::BuildError;
 
 /// What [`DStream::learn`] gives: the model after each batch.
 pub struct Learned<'s, M> {
@@ -54,6 +55,9 @@ impl<'s, D: Record> DStream<'s, D> {
     /// ```
     pub fn learn<L: Learner<D>>(self, learner: L, model: L::Model) -> Learned<'s, L::Model> {
         let ctx = self.ctx;
+        if ctx.build().config.checkpoints.is_some() {
+            ctx.reject(BuildError::NotSaved { what: "a model that learns" });
+        }
         let (number, uid) = ctx.build().name_operator("learn", self.options.uid.as_deref());
         let attachment = Attachment::named(uid).on_ticks(ctx.ticks());
         let learned = learn::learn(self.chunks, ctx.peers(), learner, model, attachment);

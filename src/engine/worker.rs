@@ -172,7 +172,7 @@ fn build(worker: &mut Worker, shared: &Shared) -> Result<Built, RunError> {
             collector: Rc::clone(&collector),
             acknowledge: RefCell::default(),
             outputs: Cell::new(0),
-            saving: saving.as_ref().map(Saving::clone),
+            saving: saving.clone(),
         };
         program(Context::new(scope, &build));
         let acknowledge = build.acknowledge.take();

@@ -179,14 +179,13 @@ impl<D: Record> Feed<D> {
             Kind::Inline { reader, intake, stock, source } => {
                 stock.order(intake, tick, limits);
                 // What is planned is there: the batch has waited for it.
-                while !is_planned {
+                let mut is_ready = is_planned;
+                while !is_ready {
                     let poll = reader
                         .poll(intake, Duration::ZERO)
                         .map_err(|error| failed(source, error))?;
                     stock.absorb(intake, poll);
-                    if poll != Poll::More || stock.is_filled_to(limits) {
-                        break;
-                    }
+                    is_ready = poll != Poll::More || stock.is_filled_to(limits);
                 }
                 Ok((of_stock(stock), stock.is_exhausted()))
             }

@@ -13,7 +13,7 @@ pub fn trials() -> Vec<Trial> {
 }
 
 const JOB: &str = "run wordcount --source file:lines --trigger available-now \
-                   --records-per-partition 5 --output changes --checkpoint state \
+                   --records-per-partition 20 --output changes --checkpoint state \
                    --checkpoint-every 1ms --sink jsonl:found";
 
 fn files(directory: &Path) -> Vec<PathBuf> {
@@ -58,7 +58,7 @@ fn damaged_files_never_make_wrong_output() {
         saved.iter().map(|(path, _)| path).filter(|path| path.starts_with(at("state"))).collect();
     assert!(of_state.len() > 5, "{of_state:?}");
     let (mut refused, mut went_on) = (0, 0);
-    for round in 0..40 {
+    for round in 0..16 {
         let path = of_state[round % of_state.len()];
         let mut bytes = fs::read(path).expect("read");
         match rng.below(3) {
