@@ -31,6 +31,8 @@ pub(super) struct Conductor {
     started: Instant,
     origin_ms: i64,
     previous: BatchId,
+    /// Whether this run has cut a batch.
+    has_cut: bool,
     in_flight: Vec<BatchId>,
     /// When the last batch was cut, for triggers that go by it.
     last_cut: Instant,
@@ -76,6 +78,7 @@ impl Conductor {
             config,
             started,
             origin_ms,
+            has_cut: false,
             previous: past.as_of().map_or(0, |tick| tick.id),
             in_flight: Vec::new(),
             last_cut: now,
@@ -113,6 +116,7 @@ impl Conductor {
             }
             if let Some(row) = self.replay.pop_front() {
                 self.previous = row.tick.id;
+                self.has_cut = true;
                 self.in_flight.push(row.tick.id);
                 self.last_cut = now;
                 return Step::Replay(row, now);
@@ -150,8 +154,8 @@ impl Conductor {
             }
             Trigger::Continuous => {
                 let Some(plan) = newest else {
-                    return if self.previous == 0 {
-                        self.cut(1, now, now, false)
+                    return if !self.has_cut {
+                        self.cut(self.previous + 1, now, now, false)
                     } else {
                         Step::Wait(None)
                     };
@@ -169,7 +173,7 @@ impl Conductor {
             }
             Trigger::Count { .. } | Trigger::AvailableNow => {
                 // Only the plan of the last batch says whether there is another one.
-                if self.previous > 0 && newest.is_none() {
+                if self.has_cut && newest.is_none() {
                     return Step::Wait(None);
                 }
                 self.cut(self.previous + 1, now, now, false)
@@ -209,6 +213,7 @@ impl Conductor {
         };
         let tick = Tick { id, previous: self.previous, time_ms, last };
         self.previous = id;
+        self.has_cut = true;
         self.in_flight.push(id);
         self.last_cut = now;
         Step::Cut(tick, due)
