@@ -31,7 +31,11 @@ pub(super) struct Conductor {
     started: Instant,
     origin_ms: i64,
     previous: BatchId,
-    /// Whether this run has cut a batch.
+    /// The last batch of an earlier run.
+    past: BatchId,
+    /// Whether there was more than the earlier run has planned when this one began.
+    has_more: bool,
+    /// Whether this run has cut a batch, as planned or of its own.
     has_cut: bool,
     in_flight: Vec<BatchId>,
     /// When the last batch was cut, for triggers that go by it.
@@ -50,7 +54,7 @@ pub(super) struct Conductor {
 const PAUSE_MAX: Duration = Duration::from_millis(10);
 
 impl Conductor {
-    pub(super) fn new(config: Arc<Config>, past: &Past) -> Self {
+    pub(super) fn new(config: Arc<Config>, past: &Past, has_more: bool) -> Self {
         let (now, wall) = (Instant::now(), SystemTime::now());
         let since_1970 = wall.duration_since(UNIX_EPOCH).unwrap_or_default();
         // Intervals are aligned to the wall clock, as Spark aligns them.
@@ -78,6 +82,8 @@ impl Conductor {
             config,
             started,
             origin_ms,
+            past: past.last().map_or(0, |tick| tick.id),
+            has_more,
             has_cut: false,
             previous: past.as_of().map_or(0, |tick| tick.id),
             in_flight: Vec::new(),
@@ -129,7 +135,11 @@ impl Conductor {
         }
         let newest = plan.filter(|plan| plan.tick.id == self.previous);
         let manual = matches!(self.config.trigger, Trigger::Manual(_));
-        let exhausted = newest.is_some_and(PlanRow::is_exhausted) && !manual;
+        // What was exhausted in an earlier run may have more by now.
+        let exhausted = match self.previous > self.past {
+            true => newest.is_some_and(PlanRow::is_exhausted),
+            false => !self.has_more,
+        } && !manual;
         if exhausted || (stopping && (manual || self.config.fills_batches())) {
             // What stopping leaves open in a batch that waits for records is cut by the sources.
             self.over = true;
@@ -232,7 +242,7 @@ mod tests {
             .trigger(trigger)
             .in_flight_max(in_flight_max)
             .batch_time_origin_ms(0);
-        let mut conductor = Conductor::new(Arc::new(config), &Past::default());
+        let mut conductor = Conductor::new(Arc::new(config), &Past::default(), true);
         conductor.started = Instant::now();
         conductor
     }

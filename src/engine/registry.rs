@@ -27,6 +27,8 @@ pub(crate) struct Registry {
     writers: HashMap<(usize, usize), Vec<Box<dyn Any + Send>>>,
     /// All partitions of each source, those of other processes too.
     pub(crate) partitions: Vec<Vec<Partition>>,
+    /// Whether any source has more than an earlier run has planned to read.
+    pub(crate) has_more: bool,
 }
 
 struct Opened {
@@ -145,6 +147,13 @@ impl<S: Source> DeclaredSource for SourceDeclaration<S> {
             )));
         }
         let mut partitions = self.source.partitions(attempt).map_err(failed)?;
+        let bounded = matches!(config.trigger, Trigger::AvailableNow);
+        let through = recovery.filter(|recovery| recovery.past.last().is_some());
+        let through = through.map(|recovery| recovery.past.planned_through());
+        registry.has_more |= match through.as_ref().and_then(|sources| sources.get(index)) {
+            Some(through) => self.source.has_more(through, bounded).map_err(failed)?,
+            None => true,
+        };
         let known = recovery.map(|recovery| recovery.past.positions()).unwrap_or_default();
         let known = known.into_iter().nth(index).unwrap_or_default();
         // Those that turned up while an earlier run read it.
@@ -166,7 +175,7 @@ impl<S: Source> DeclaredSource for SourceDeclaration<S> {
                 worker,
                 workers,
                 source_index: index,
-                bounded: matches!(config.trigger, Trigger::AvailableNow),
+                bounded,
                 fail_fast: config.fail_fast,
                 interval: matches!(config.trigger, Trigger::Interval | Trigger::Manual(_))
                     .then_some(config.interval),

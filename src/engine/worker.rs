@@ -239,7 +239,9 @@ impl<'a> Turner<'a> {
         let Built { ticks, done, acknowledge, collector, controller, saving } = built;
         let nothing = Past::default();
         let past = shared.recovery.as_ref().map_or(&nothing, |recovery| &recovery.past);
-        let conductor = (index == 0).then(|| Conductor::new(Arc::clone(&shared.config), past));
+        let has_more = lock(&shared.registry).has_more;
+        let conductor =
+            (index == 0).then(|| Conductor::new(Arc::clone(&shared.config), past, has_more));
         if let (Trigger::Manual(clock), true) = (&shared.config.trigger, index == 0) {
             clock.attach(std::thread::current());
         }

@@ -45,6 +45,18 @@ impl Past {
         self.manifest.as_ref().map(|manifest| manifest.tick)
     }
 
+    /// How far each source was planned to be read, by its number.
+    pub(crate) fn planned_through(&self) -> Vec<BTreeMap<u32, u64>> {
+        let next = |positions: Vec<Position>| positions.into_iter().map(|p| (p.partition, p.next));
+        let mut sources: Vec<BTreeMap<u32, u64>> =
+            self.positions().into_iter().map(|positions| next(positions).collect()).collect();
+        for cut in self.replay.iter().flat_map(|row| &row.sources) {
+            let read = cut.partitions.iter().map(|partition| (partition.partition, partition.to));
+            sources[cut.source as usize].extend(read);
+        }
+        sources
+    }
+
     /// Where each source goes on, by its number: at the checkpoint, and where a partition has come
     /// later, at its first planned record.
     pub(crate) fn positions(&self) -> Vec<Vec<Position>> {

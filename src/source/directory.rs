@@ -1,6 +1,6 @@
 //! The files of a directory, and new ones as they appear.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -8,7 +8,7 @@ use std::{fs, io};
 
 use tidegate_operators::Record;
 
-use super::file::FileLines;
+use super::file::{FileLines, length};
 use super::lines::{Decode, utf8};
 use super::{Attempt, Intake, Opening, Partition, Poll, Reader, Source};
 use crate::error::SourceError;
@@ -60,6 +60,16 @@ impl<D: Record> Source for Directory<D> {
     fn partitions(&mut self, _attempt: &Attempt<'_>) -> Result<Vec<Partition>, SourceError> {
         scan(&self.path)?;
         Ok(Vec::new())
+    }
+
+    fn has_more(
+        &mut self,
+        positions: &BTreeMap<u32, u64>,
+        bounded: bool,
+    ) -> Result<bool, SourceError> {
+        let read = positions.values().sum::<u64>();
+        let there = scan(&self.path)?.iter().map(|file| length(file)).sum::<Result<u64, _>>()?;
+        Ok(!bounded || there > read)
     }
 
     fn rewinds(&self) -> bool {

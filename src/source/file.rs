@@ -1,5 +1,6 @@
 //! One file, line by line.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufReader, Read as _, Seek, SeekFrom, Take};
 use std::path::{Path, PathBuf};
@@ -79,6 +80,15 @@ impl<D: Record> Source for File<D> {
         Ok(vec![Partition { id: 0, name: self.path.display().to_string() }])
     }
 
+    fn has_more(
+        &mut self,
+        positions: &BTreeMap<u32, u64>,
+        bounded: bool,
+    ) -> Result<bool, SourceError> {
+        let read = positions.get(&0).copied().unwrap_or(0);
+        Ok((self.follow && !bounded) || length(&self.path)? > read)
+    }
+
     fn rewinds(&self) -> bool {
         true
     }
@@ -114,6 +124,13 @@ impl<D: Record> Reader<D> for FileReader<D> {
             poll => poll,
         })
     }
+}
+
+/// How many bytes a file has.
+pub(super) fn length(path: &Path) -> Result<u64, SourceError> {
+    let metadata = fs::metadata(path);
+    let failed = |source| SourceError::File { path: path.to_owned(), source };
+    Ok(metadata.map_err(failed)?.len())
 }
 
 /// An open file on its way to its end.

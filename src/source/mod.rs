@@ -124,6 +124,22 @@ pub trait Source: Send + 'static {
         false
     }
 
+    /// Whether there is, or may come, anything behind these offsets, by partition: what is there
+    /// now, if the job is `bounded`. Asked after [`Source::partitions`] where a job goes on that an
+    /// earlier run may have brought to its end; it then ends without another batch.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps it from knowing.
+    fn has_more(
+        &mut self,
+        positions: &BTreeMap<u32, u64>,
+        bounded: bool,
+    ) -> Result<bool, SourceError> {
+        let _ = (positions, bounded);
+        Ok(true)
+    }
+
     /// Opens a reader for the partitions that one worker is given; there may be none, if others
     /// may still turn up.
     ///

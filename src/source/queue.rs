@@ -1,6 +1,6 @@
 //! A queue in memory: records pushed by the same process.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -98,6 +98,15 @@ impl<D: Record> Source for Queue<D> {
     fn partitions(&mut self, _attempt: &Attempt<'_>) -> Result<Vec<Partition>, SourceError> {
         let partitions = 0..lock(&self.shared).partitions.len() as u32;
         Ok(partitions.map(|id| Partition { id, name: format!("queue-{id}") }).collect())
+    }
+
+    fn has_more(
+        &mut self,
+        _positions: &BTreeMap<u32, u64>,
+        bounded: bool,
+    ) -> Result<bool, SourceError> {
+        let Shared { partitions, closed, .. } = &*lock(&self.shared);
+        Ok(!(bounded || *closed) || partitions.iter().any(|queue| !queue.is_empty()))
     }
 
     fn rewinds(&self) -> bool {

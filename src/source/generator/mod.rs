@@ -12,6 +12,7 @@ mod points;
 mod rate;
 mod stocks;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -165,6 +166,14 @@ impl<D: Record> Source for Generator<D> {
     fn partitions(&mut self, _attempt: &Attempt<'_>) -> Result<Vec<Partition>, SourceError> {
         let partitions = 0..self.partitions;
         Ok(partitions.map(|id| Partition { id, name: format!("{}-{id}", self.name) }).collect())
+    }
+
+    fn has_more(
+        &mut self,
+        positions: &BTreeMap<u32, u64>,
+        _bounded: bool,
+    ) -> Result<bool, SourceError> {
+        Ok(self.records.is_none_or(|records| positions.values().sum::<u64>() < records))
     }
 
     fn rewinds(&self) -> bool {

@@ -9,6 +9,7 @@ mod reader;
 mod record;
 mod start;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -221,6 +222,22 @@ impl<D: Record> Source for Kafka<D> {
         let (topic, partition) =
             (partition >> PARTITION_BITS, partition & ((1 << PARTITION_BITS) - 1));
         (source_index + topic as usize + partition as usize) % workers
+    }
+
+    fn has_more(
+        &mut self,
+        positions: &BTreeMap<u32, u64>,
+        bounded: bool,
+    ) -> Result<bool, SourceError> {
+        let (true, Some(inquirer)) = (bounded, &self.inquirer) else { return Ok(true) };
+        let topics = self.found.iter().enumerate();
+        let mut partitions = topics.flat_map(|(index, topic)| {
+            (0..topic.partitions).map(move |partition| (index, &topic.name, partition))
+        });
+        partitions.try_fold(false, |has_more, (index, topic, partition)| {
+            let read = positions.get(&number(index, partition)).copied().unwrap_or(0);
+            Ok(has_more || start::end_of(inquirer, topic, partition as i32)? as u64 > read)
+        })
     }
 
     fn rewinds(&self) -> bool {

@@ -34,6 +34,27 @@ pub(super) struct Range {
     pub(super) end: i64,
 }
 
+/// The offset behind a partition's last record.
+pub(super) fn end_of<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    topic: &str,
+    partition: i32,
+) -> Result<i64, SourceError> {
+    let (_, end) = range_of(consumer, topic, partition)?;
+    Ok(end)
+}
+
+/// A partition's first offset, and the one behind its last record.
+fn range_of<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    topic: &str,
+    partition: i32,
+) -> Result<(i64, i64), SourceError> {
+    consumer.fetch_watermarks(topic, partition, ANSWER_MAX).map_err(|error| {
+        explain(format!("can't ask for the offsets of {topic}-{partition}"), error)
+    })
+}
+
 impl StartAt {
     /// The ranges of some partitions, in their order.
     pub(super) fn ranges<C: ConsumerContext>(
@@ -44,10 +65,7 @@ impl StartAt {
         let mut ranges = Vec::new();
         let asked = self.asked(consumer, partitions)?;
         for ((topic, partition), asked) in partitions.iter().zip(asked) {
-            let (low, end) =
-                consumer.fetch_watermarks(topic, *partition, ANSWER_MAX).map_err(|error| {
-                    explain(format!("can't ask for the offsets of {topic}-{partition}"), error)
-                })?;
+            let (low, end) = range_of(consumer, topic, *partition)?;
             let from = match (self, asked) {
                 (StartAt::Latest, _) => end,
                 // A timestamp behind the last record.
