@@ -2,14 +2,16 @@
 //! once, whatever ended them and on however many workers they go on.
 //!
 //! Catches state that is lost, doubled or given to the wrong worker; batches that are run again with
-//! other records, or other times; output that is written twice, or not at all. Can't catch damaged
-//! checkpoints, what a disk forgets that said it was synced, and more than one process.
+//! other records, or other times; output that is written twice, or not at all; files that are torn
+//! or damaged and read all the same. Can't catch what a disk forgets that said it was synced, and
+//! more than one process.
 
+mod damage;
 mod kills;
 mod restarts;
 
 use libtest_mimic::Trial;
 
 pub fn trials() -> Vec<Trial> {
-    [restarts::trials(), kills::trials()].into_iter().flatten().collect()
+    [restarts::trials(), kills::trials(), damage::trials()].into_iter().flatten().collect()
 }
