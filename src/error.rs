@@ -177,9 +177,6 @@ pub enum ConfigError {
         /// The number of processes.
         processes: usize,
     },
-    /// Checkpoints in a cluster.
-    #[error("checkpoints of a job of several processes: use one process with several workers")]
-    CheckpointsInCluster,
 }
 
 /// A program that can't run: found when the program is built, before anything is opened.
@@ -316,6 +313,37 @@ pub enum RecoveryError {
     InUse {
         /// The directory.
         path: PathBuf,
+    },
+    /// Nothing was ever saved there.
+    #[error(
+        "`{}` has no checkpoints: give the directory that a job was given with `--checkpoint`",
+        path.display()
+    )]
+    NoCheckpoints {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A checkpoint that is not there.
+    #[error(
+        "`{}` has no checkpoint{}: `tidegate checkpoint ls` shows which there are",
+        path.display(), batch.map_or(String::new(), |batch| format!(" of batch {batch}"))
+    )]
+    NoCheckpoint {
+        /// The directory.
+        path: PathBuf,
+        /// The batch; any, if `None`.
+        batch: Option<BatchId>,
+    },
+    /// Another process of the job has checkpoints elsewhere.
+    #[error(
+        "`{}` does not have the checkpoints of process 0 (generation {generation}): give every \
+         process the same directory, on a file system that all hosts share", path.display()
+    )]
+    NotShared {
+        /// The directory.
+        path: PathBuf,
+        /// What process 0 has claimed in its own.
+        generation: u64,
     },
     /// A file is not what was written.
     #[error("`{}` is damaged: {what}", path.display())]

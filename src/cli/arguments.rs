@@ -246,15 +246,7 @@ impl ClusterArguments {
         let addresses = match &self.hostfile {
             None => (0..processes).map(|i| format!("localhost:{}", FIRST_PORT + i)).collect(),
             Some(path) => {
-                let text = std::fs::read_to_string(path).map_err(|error| {
-                    Failure::Usage(format!("can't read host file `{}`: {error}", path.display()))
-                })?;
-                let lines = text.lines().map(str::trim);
-                let hosts: Vec<String> = lines
-                    .filter(|line| !line.is_empty() && !line.starts_with('#'))
-                    .map(str::to_owned)
-                    .collect();
-                check_hosts(path, &hosts)?;
+                let hosts = read_hosts(path)?;
                 if hosts.len() < processes {
                     return Err(Failure::Usage(format!(
                         "host file `{}` has {} addresses for {processes} processes: give one \
@@ -281,6 +273,20 @@ impl ClusterArguments {
         }
         Ok(Some(Cluster { process, addresses, secret, join_timeout: None }))
     }
+}
+
+/// The addresses in a host file.
+pub fn read_hosts(path: &Path) -> Result<Vec<String>, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::Usage(format!("can't read host file `{}`: {error}", path.display()))
+    })?;
+    let lines = text.lines().map(str::trim);
+    let hosts: Vec<String> = lines
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(str::to_owned)
+        .collect();
+    check_hosts(path, &hosts)?;
+    Ok(hosts)
 }
 
 /// Refuses what is no address, and an address that two processes would share.

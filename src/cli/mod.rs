@@ -17,6 +17,7 @@ mod stop;
 mod summary;
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::builder::Styles;
@@ -73,6 +74,15 @@ fn styles() -> Styles {
         .usage(AnsiColor::Green.on_default().effects(Effects::BOLD))
         .literal(AnsiColor::Cyan.on_default().effects(Effects::BOLD))
         .placeholder(AnsiColor::Cyan.on_default())
+}
+
+/// Where the job of a command line is saved, if it is one that is.
+fn checkpoints_of(command: &[String]) -> Option<PathBuf> {
+    let words = std::iter::once("tidegate").chain(command.iter().map(String::as_str));
+    match Cli::try_parse_from(words).ok()?.command? {
+        Command::Run(run) => run.checkpoints(),
+        _ => None,
+    }
 }
 
 /// Runs the command line: 0 if all went well, 2 if nothing was begun, 1 if it failed on the way,

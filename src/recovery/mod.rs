@@ -13,6 +13,7 @@
 //! are. And a sink that is taken up again drops what it has committed before. So what was planned
 //! is run again as planned, and seen once.
 
+mod archive;
 mod frames;
 mod generation;
 mod manifest;
@@ -26,6 +27,7 @@ mod store;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use archive::Archive;
 pub use manifest::{Manifest, OperatorState, Position, StateFile};
 
 pub(crate) use publisher::Publisher;

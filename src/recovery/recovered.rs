@@ -111,6 +111,24 @@ impl Recovery {
         })
     }
 
+    /// Finds out where the last generation stood, for a process whose job goes on as `generation`,
+    /// which process 0 has claimed and cut.
+    pub(crate) fn join(checkpoints: &Checkpoints, generation: u64) -> Result<Self, RecoveryError> {
+        let store = Store::share(&checkpoints.directory);
+        if !generation::is_known(&store, generation) {
+            let path = checkpoints.directory.clone();
+            return Err(RecoveryError::NotShared { path, generation });
+        }
+        let rows = plan_log::read_before(&store, generation)?;
+        Ok(Recovery {
+            plan_log: Arc::new(DurablePlan::new(store.clone(), generation)),
+            past: past(&store, rows)?,
+            store,
+            generation,
+            keep: checkpoints.keep,
+        })
+    }
+
     /// That the program has every operator whose state was saved.
     pub(crate) fn check_operators(&self, operators: &[String]) -> Result<(), RecoveryError> {
         let saved = self.past.manifest.iter().flat_map(|manifest| &manifest.operators);
@@ -166,7 +184,7 @@ impl Recovery {
 }
 
 /// The newest checkpoint that is whole, and the plan behind it.
-fn past(store: &Store, mut rows: Vec<PlanRow>) -> Result<Past, RecoveryError> {
+pub(super) fn past(store: &Store, mut rows: Vec<PlanRow>) -> Result<Past, RecoveryError> {
     let mut damaged: Option<RecoveryError> = None;
     let mut found = None;
     for batch in Manifest::list(store)? {

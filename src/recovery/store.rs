@@ -39,6 +39,11 @@ impl Store {
         Ok(Store { root: Arc::new(root.to_owned()), _lock: Some(Arc::new(lock)) })
     }
 
+    /// Opens the directory of a job that another process has opened, and holds, for all.
+    pub(crate) fn share(root: &Path) -> Self {
+        Store { root: Arc::new(root.to_owned()), _lock: None }
+    }
+
     /// Where a file lies: for messages.
     pub(crate) fn path_of(&self, name: &str) -> PathBuf {
         self.root.join(name)
