@@ -58,8 +58,8 @@ impl Archive {
     ///
     /// If the directory can't be read.
     pub fn checkpoints(&self) -> Result<Vec<Result<Manifest, RecoveryError>>, RecoveryError> {
-        let batches = Manifest::list(&self.store)?;
-        Ok(batches.into_iter().map(|batch| Manifest::read(&self.store, batch)).collect())
+        let ids = Manifest::list(&self.store)?;
+        Ok(ids.into_iter().map(|id| Manifest::read(&self.store, id)).collect())
     }
 
     /// The checkpoint of a batch; the newest, if `None`.
@@ -71,7 +71,7 @@ impl Archive {
         let known = Manifest::list(&self.store)?;
         let found = match batch {
             None => known.first(),
-            Some(batch) => known.iter().find(|known| **known == batch),
+            Some(batch) => known.iter().find(|(known, _)| *known == batch),
         };
         let path = || self.store.path_of("ckpt");
         let found = found.ok_or_else(|| RecoveryError::NoCheckpoint { path: path(), batch })?;

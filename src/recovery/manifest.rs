@@ -26,6 +26,9 @@ pub struct Manifest {
     pub operators: Vec<OperatorState>,
 }
 
+/// The batch of a checkpoint, and the generation that has made it.
+pub(super) type ManifestId = (BatchId, u64);
+
 /// How far a partition has been read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
@@ -84,13 +87,19 @@ impl StateFile {
 }
 
 impl Manifest {
-    fn name(batch: BatchId) -> String {
-        format!("ckpt/{batch:020}.manifest")
+    /// The checkpoint's name: two generations that save the same batch don't get in each other's
+    /// way, be the older one's damaged or not.
+    pub(super) fn id(&self) -> ManifestId {
+        (self.tick.id, self.generation)
+    }
+
+    fn name((batch, generation): ManifestId) -> String {
+        format!("ckpt/{batch:020}-{generation:010}.manifest")
     }
 
     /// Publishes it: from now on a restart begins with it.
     pub(super) fn publish(&self, store: &Store) -> Result<(), RecoveryError> {
-        let name = Manifest::name(self.tick.id);
+        let name = Manifest::name(self.id());
         let body = json(self);
         // The hash of what follows comes first.
         let mut text = format!("{:032x}\n", xxh3_128(&body)).into_bytes();
@@ -102,17 +111,20 @@ impl Manifest {
     }
 
     /// The checkpoints that there are, the newest first.
-    pub(super) fn list(store: &Store) -> Result<Vec<BatchId>, RecoveryError> {
+    pub(super) fn list(store: &Store) -> Result<Vec<ManifestId>, RecoveryError> {
         let names = store.list("ckpt")?;
-        let batches = names.iter().filter_map(|name| name.strip_suffix(".manifest")?.parse().ok());
-        let mut batches: Vec<BatchId> = batches.collect();
-        batches.sort_unstable_by(|a, b| b.cmp(a));
-        Ok(batches)
+        let ids = names.iter().filter_map(|name| {
+            let (batch, generation) = name.strip_suffix(".manifest")?.split_once('-')?;
+            Some((batch.parse().ok()?, generation.parse().ok()?))
+        });
+        let mut ids: Vec<ManifestId> = ids.collect();
+        ids.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(ids)
     }
 
     /// Reads the manifest of a checkpoint.
-    pub(super) fn read(store: &Store, batch: BatchId) -> Result<Self, RecoveryError> {
-        let name = Manifest::name(batch);
+    pub(super) fn read(store: &Store, id: ManifestId) -> Result<Self, RecoveryError> {
+        let name = Manifest::name(id);
         let text = store.read(&name)?;
         let body = text.get(33..).unwrap_or_default();
         if text.get(..33) != Some(format!("{:032x}\n", xxh3_128(body)).as_bytes()) {
@@ -131,7 +143,7 @@ impl Manifest {
         self.operators.iter().flat_map(|operator| &operator.files)
     }
 
-    pub(super) fn remove(store: &Store, batch: BatchId) -> Result<(), RecoveryError> {
-        store.remove(&Manifest::name(batch))
+    pub(super) fn remove(store: &Store, id: ManifestId) -> Result<(), RecoveryError> {
+        store.remove(&Manifest::name(id))
     }
 }

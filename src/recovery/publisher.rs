@@ -174,16 +174,17 @@ impl Drop for Desk {
 /// Removes checkpoints beyond the number kept, state files that none of them names, and plan logs
 /// that end before the oldest.
 fn tidy(store: &Store, keep: usize, newest: BatchId) -> Result<(), RecoveryError> {
-    let all = Manifest::list(store)?;
-    let (kept, old) = all.split_at(keep.max(1).min(all.len()));
-    for batch in old {
-        Manifest::remove(store, *batch)?;
-    }
+    let (mut kept, mut oldest) = (0, 0);
     let mut named: BTreeSet<String> = BTreeSet::new();
-    for batch in kept {
-        // What can't be read protects nothing; a restart will say so.
-        if let Ok(manifest) = Manifest::read(store, *batch) {
-            named.extend(manifest.files().map(|file| file.path.clone()));
+    for id in Manifest::list(store)? {
+        // What can't be read protects nothing, and is not counted.
+        match Manifest::read(store, id) {
+            Ok(manifest) if kept < keep.max(1) => {
+                kept += 1;
+                oldest = id.0;
+                named.extend(manifest.files().map(|file| file.path.clone()));
+            }
+            _ => Manifest::remove(store, id)?,
         }
     }
     for directory in store.list("state")? {
@@ -196,7 +197,6 @@ fn tidy(store: &Store, keep: usize, newest: BatchId) -> Result<(), RecoveryError
             }
         }
     }
-    let oldest = kept.last().copied().unwrap_or(0);
     for name in plan_log::ended_before(store, oldest)? {
         store.remove(&name)?;
     }

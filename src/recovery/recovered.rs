@@ -187,8 +187,8 @@ impl Recovery {
 pub(super) fn past(store: &Store, mut rows: Vec<PlanRow>) -> Result<Past, RecoveryError> {
     let mut damaged: Option<RecoveryError> = None;
     let mut found = None;
-    for batch in Manifest::list(store)? {
-        let whole = Manifest::read(store, batch).and_then(|manifest| {
+    for id in Manifest::list(store)? {
+        let whole = Manifest::read(store, id).and_then(|manifest| {
             manifest.files().try_for_each(|file| file.read(store).map(drop))?;
             Ok(manifest)
         });
@@ -198,7 +198,7 @@ pub(super) fn past(store: &Store, mut rows: Vec<PlanRow>) -> Result<Past, Recove
                 break;
             }
             Err(error) => {
-                log::warn!("checkpoint {batch} is passed over: {error}");
+                log::warn!("checkpoint {} is passed over: {error}", id.0);
                 damaged = damaged.or(Some(error));
             }
         }

@@ -6,6 +6,7 @@
 //! or damaged and read all the same. Can't catch what a disk forgets that said it was synced, and
 //! more than one process.
 
+mod clusters;
 mod damage;
 mod kills;
 mod restarts;
@@ -13,5 +14,8 @@ mod restarts;
 use libtest_mimic::Trial;
 
 pub fn trials() -> Vec<Trial> {
-    [restarts::trials(), kills::trials(), damage::trials()].into_iter().flatten().collect()
+    [restarts::trials(), kills::trials(), damage::trials(), clusters::trials()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
