@@ -367,21 +367,22 @@ pub enum RecoveryError {
     /// An operator with a saved state is not in the program.
     #[error(
         "the checkpoint has the state of operator `{uid}`, which the program does not have: was it \
-         renamed? Names are given with `uid`"
+         renamed? Names are given with `uid`; `--drop-state {uid}` forgets it"
     )]
     OperatorGone {
         /// Its name.
         uid: String,
     },
     /// An operator keeps rows of another type now.
-    #[error("operator `{uid}` keeps rows of `{now}`, but `{saved}` was saved: give it a new `uid`")]
+    #[error(
+        "the state of operator `{uid}` can't be read any more: {difference}; go back to what was, \
+         or give the operator a new `uid` and drop the old one's state (`--drop-state {uid}`)"
+    )]
     SchemaChanged {
         /// Its name.
         uid: String,
-        /// The type that was saved.
-        saved: String,
-        /// The type of now.
-        now: &'static str,
+        /// What is different.
+        difference: String,
     },
     /// A batch that is run again finds other records.
     #[error(

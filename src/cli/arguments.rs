@@ -113,6 +113,10 @@ pub struct StateArguments {
     #[arg(long, default_value = "10s", value_name = "TIME", value_parser = humantime::parse_duration)]
     pub checkpoint_every: Duration,
 
+    /// With --checkpoint: forget what is saved of this operator; may be given several times
+    #[arg(long, value_name = "UID", requires = "checkpoint")]
+    pub drop_state: Vec<String>,
+
     /// Write a record of each batch to this file, as JSON lines
     #[arg(long, value_name = "FILE")]
     pub metrics: Option<PathBuf>,
@@ -199,7 +203,9 @@ impl JobArguments {
         config = config.rate_control(self.batches.rate_control());
         if let Some(directory) = &self.state.checkpoint {
             let every = self.state.checkpoint_every;
-            config = config.checkpoints(Checkpoints::at(directory).every(every));
+            let mut checkpoints = Checkpoints::at(directory).every(every);
+            checkpoints.dropped = self.state.drop_state.clone();
+            config = config.checkpoints(checkpoints);
         }
         if let Some(cluster) = self.cluster.cluster()? {
             config = config.cluster(cluster);

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod bench;
+mod checkpoint;
 mod demo;
 mod failure;
 mod generate;
@@ -38,6 +39,7 @@ use clap::{Parser, Subcommand};
   tidegate run wordcount --source stdin            count words as you type them
   tidegate run windowed-wordcount --window 10s --source kafka://localhost:9092/lines
   tidegate launch -n 2 -w 2 run clickstream --source kafka://localhost:9092/clicks
+  tidegate checkpoint show state                   what a job has saved
   tidegate help run                                all about running workloads")]
 struct Cli {
     #[command(subcommand)]
@@ -60,6 +62,8 @@ enum Command {
     Run(run::Run),
     /// Start the processes of a job on this host, and watch them
     Launch(launch::Launch),
+    /// See what a job has saved
+    Checkpoint(checkpoint::Checkpoint),
     /// Make records and write them to a sink
     Generate(generate::Generate),
     /// Measure, each figure beside a baseline in the same run
@@ -96,6 +100,7 @@ pub fn main() -> ExitCode {
         None => demo::Demo::default().run(&terminal),
         Some(Command::Run(command)) => command.run(&terminal),
         Some(Command::Launch(command)) => command.run(),
+        Some(Command::Checkpoint(command)) => command.run(&terminal),
         Some(Command::Generate(command)) => command.run(&terminal),
         Some(Command::Bench(command)) => command.run(&terminal),
         Some(Command::Demo(command)) => command.run(&terminal),

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use serde_json::Value;
 use tidegate_operators::ship::KEY_GROUPS;
 
 use super::manifest::{Manifest, OperatorState};
 use super::store::Store;
-use super::{plan_log, recovered, state_file};
+use super::{plan_log, recovered, rows, state_file};
 use crate::batch::BatchId;
 use crate::error::RecoveryError;
 use crate::plan::PlanRow;
@@ -96,6 +97,36 @@ impl Archive {
     /// If a log is damaged.
     pub fn plan(&self) -> Result<Vec<PlanRow>, RecoveryError> {
         Ok(plan_log::read(&self.store)?.0)
+    }
+
+    /// The rows that an operator had at a checkpoint, as JSON and in order; `None` if what they are
+    /// made of is not known.
+    ///
+    /// # Errors
+    ///
+    /// If a file is damaged.
+    pub fn contents(
+        &self,
+        manifest: &Manifest,
+        state: &OperatorState,
+    ) -> Result<Option<Vec<Value>>, RecoveryError> {
+        let mut saved = Vec::new();
+        for file in &state.files {
+            let content = file.read(&self.store)?;
+            let mut is_known = true;
+            state_file::open(&content, &(0..=KEY_GROUPS - 1), |encoded| {
+                match rows::read(&state.schema, encoded) {
+                    None => is_known = false,
+                    Some(rows) => saved.extend(rows?),
+                }
+                Ok(())
+            })
+            .map_err(|what| self.store.damaged(&file.path, what))?;
+            if !is_known {
+                return Ok(None);
+            }
+        }
+        Ok(Some(rows::held(saved, state.form, manifest.tick.id)))
     }
 
     /// Reads every file of a checkpoint, and compares lengths, hashes and the sums of all blocks.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::store::Store;
 use crate::error::RecoveryError;
+use crate::fault::{self, Point};
 
 /// Who runs.
 #[derive(Debug, Serialize, Deserialize)]
@@ -27,6 +28,7 @@ pub(super) fn claim(store: &Store, job: &str, workers: usize) -> Result<u64, Rec
         let claim = Claim { generation, job: job.to_owned(), workers, process: std::process::id() };
         let name = format!("gen/{generation:010}.claim");
         if store.create(&name, &json(&claim))? {
+            fault::at(Point::Claimed).map_err(store.failed(&name))?;
             return Ok(generation);
         }
         generation += 1;
@@ -38,7 +40,7 @@ pub(super) fn claim(store: &Store, job: &str, workers: usize) -> Result<u64, Rec
 pub(super) fn cut(store: &Store, generation: u64, cut: &Cut) -> Result<(), RecoveryError> {
     let name = cut_name(generation);
     match store.create(&name, &json(cut))? {
-        true => Ok(()),
+        true => fault::at(Point::Cut).map_err(store.failed(&name)),
         false => Err(store.damaged(&name, "it is there before its generation has begun")),
     }
 }

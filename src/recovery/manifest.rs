@@ -2,12 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 use tidegate_operators::Tick;
+use tidegate_operators::batched::SavedForm;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::generation::json;
+use super::schema::Schema;
 use super::store::Store;
 use crate::batch::BatchId;
 use crate::error::RecoveryError;
+use crate::fault::{self, Point};
 
 /// A checkpoint: the state of a job through one batch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,8 +48,10 @@ pub struct Position {
 pub struct OperatorState {
     /// Its name.
     pub uid: String,
-    /// The type of the rows that are saved.
-    pub schema: String,
+    /// What the rows that are saved are made of.
+    pub schema: Schema,
+    /// What they say together.
+    pub form: SavedForm,
     /// The files, oldest first.
     pub files: Vec<StateFile>,
 }
@@ -104,8 +109,9 @@ impl Manifest {
         // The hash of what follows comes first.
         let mut text = format!("{:032x}\n", xxh3_128(&body)).into_bytes();
         text.extend_from_slice(&body);
+        fault::at(Point::Publishing).map_err(store.failed(&name))?;
         match store.create(&name, &text)? {
-            true => Ok(()),
+            true => fault::at(Point::Published).map_err(store.failed(&name)),
             false => Err(store.damaged(&name, "another job has written it")),
         }
     }

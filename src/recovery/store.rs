@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::RecoveryError;
+use crate::fault::{self, Point};
 
 /// Files that are written once and never changed, and logs that only grow. What a call has written
 /// is durable when it returns. An error of `fsync` is final: nobody tries again on the same file.
@@ -138,7 +139,11 @@ pub(crate) struct Log {
 impl Log {
     /// Appends, durably.
     pub(crate) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)?;
-        self.file.sync_data()
+        let (half, rest) = bytes.split_at(bytes.len() / 2);
+        self.file.write_all(half)?;
+        fault::at(Point::HalfPlanned)?;
+        self.file.write_all(rest)?;
+        self.file.sync_data()?;
+        fault::at(Point::Planned)
     }
 }

@@ -1,4 +1,4 @@
-//! Jobs of several processes, which `launch` starts again.
+//! Jobs of several processes, which `launch` starts again; and who may use which checkpoints.
 
 use std::fs;
 use std::path::Path;
@@ -18,6 +18,7 @@ pub fn trials() -> Vec<Trial> {
         a_job_that_gets_no_further_is_given_up_with_the_batches_it_fails_at,
         a_launched_job_that_is_told_to_stop_is_not_started_again,
         processes_with_other_checkpoints_are_told_apart,
+        a_directory_belongs_to_one_job_at_a_time,
         a_host_file_says_which_processes_are_started_here,
     ]
 }
@@ -149,6 +150,23 @@ fn processes_with_other_checkpoints_are_told_apart() {
     second.end().failed(2, &["another job", "same program and flags"]);
     first.signal(Signal::TERM);
     first.end();
+}
+
+fn a_directory_belongs_to_one_job_at_a_time() {
+    let place = tempfile::tempdir().expect("a directory");
+    fs::write(place.path().join("lines"), "tide gate\n").expect("written");
+    let job = "run wordcount --source generate:?records=100000000&rate=100 --interval 20ms \
+               --sink null --checkpoint state";
+    let mut first = tidegate(job).within(place.path()).start();
+    let lock = place.path().join("state/plan");
+    first.wait_until("has planned a batch", |_| {
+        fs::read_dir(&lock).is_ok_and(|logs| logs.count() > 0)
+    });
+    let second = tidegate(job).within(place.path()).run();
+    assert_eq!(second.code, Some(2), "{}", second.stderr);
+    assert!(second.stderr.contains("is in use: another job runs"), "{}", second.stderr);
+    first.signal(Signal::TERM);
+    first.end().well();
 }
 
 fn a_host_file_says_which_processes_are_started_here() {
