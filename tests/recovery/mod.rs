@@ -11,6 +11,7 @@ mod clusters;
 mod damage;
 mod faults;
 mod inspection;
+mod journal;
 mod restarts;
 
 use libtest_mimic::Trial;
@@ -19,6 +20,7 @@ pub fn trials() -> Vec<Trial> {
     let parts = [
         restarts::trials(),
         inspection::trials(),
+        journal::trials(),
         faults::trials(),
         chaos::trials(),
         damage::trials(),
