@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::error::RunError;
 use crate::metrics::Summary;
+use crate::promise::{self, Promise};
 use crate::recovery::Recovery;
 use crate::source::Attempt;
 
@@ -99,6 +100,13 @@ pub fn start(
     for (index, sink) in declared.sinks.iter_mut().enumerate() {
         sink.open(index, &config, recovery.as_deref(), &mut registry)?;
     }
+    let promises = {
+        let sources = declared.sources.iter().map(|source| source.reads_again());
+        let sinks = declared.sinks.iter().map(|sink| sink.delivery());
+        let sources: Vec<_> = names.sources.iter().cloned().zip(sources).collect();
+        let sinks: Vec<_> = names.sinks.iter().cloned().zip(sinks).collect();
+        promise::of(&sources, &sinks, recovery.is_some())
+    };
 
     let cluster = cluster::join(&config, fingerprint, &control)?;
     let pulses: Vec<Arc<Pulse>> = local.clone().map(|_| Arc::default()).collect();
@@ -137,8 +145,12 @@ pub fn start(
         what: "start the worker threads".into(),
         source: std::io::Error::other(error),
     })?;
+    if config.process() == 0 {
+        promise::say(&promises);
+    }
     Ok(Job {
         config,
+        promises,
         control,
         guards: Some(guards),
         endings,
@@ -151,6 +163,7 @@ pub fn start(
 /// A running job. Dropping it stops it, without waiting.
 pub struct Job {
     config: Arc<Config>,
+    promises: Vec<Promise>,
     control: Arc<Control>,
     guards: Option<WorkerGuards<()>>,
     endings: Receiver<Option<Summary>>,
@@ -180,6 +193,11 @@ impl Job {
     /// [`Job::join`] to wait for it.
     pub fn stop(&self) {
         self.control.stop();
+    }
+
+    /// What is promised of each sink, if the job is killed and started again.
+    pub fn promises(&self) -> &[Promise] {
+        &self.promises
     }
 
     /// Something that can ask the job to stop while another thread waits for it.

@@ -31,6 +31,7 @@ pub use manifest::{Manifest, OperatorState, Position, StateFile};
 pub(crate) use publisher::Publisher;
 pub(crate) use recovered::{Past, Recovery};
 pub(crate) use saver::{Saved, Saver, build as save};
+pub(crate) use store::sync as sync_directory;
 
 /// Where a job's checkpoints lie, and how often they are made.
 ///
