@@ -18,7 +18,7 @@ use crate::sink::Delivery;
 /// })?;
 /// let [promise] = job.promises() else { panic!("one sink, one promise") };
 /// assert_eq!(promise.delivery, Delivery::AtLeastOnce);
-/// assert!(promise.to_string().starts_with("generator:keys -> memory: at least once"));
+/// assert!(promise.to_string().starts_with("zipf -> memory: at least once"));
 /// job.join()?;
 /// # Ok::<(), tidegate::RunError>(())
 /// ```

@@ -1,5 +1,6 @@
 //! Processes that are killed at any moment, again and again.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -7,47 +8,19 @@ use std::time::Duration;
 use libtest_mimic::Trial;
 use rustix::process::Signal;
 
+use crate::support::kills::{lines, with_kills};
 use crate::support::process::tidegate;
 use crate::support::{Rng, trials};
+
+/// At most so long after its start a job is killed the first time.
+const SOON: Duration = Duration::from_millis(120);
 
 pub fn trials() -> Vec<Trial> {
     trials!["recovery::kills";
         whatever_moment_a_job_is_killed_at_its_output_is_that_of_an_undisturbed_one,
+        text_files_of_a_job_that_is_killed_are_those_of_an_undisturbed_one,
         a_directory_belongs_to_one_job_at_a_time,
     ]
-}
-
-/// Lines of words, the same for a seed.
-fn lines(rng: &mut Rng, lines: usize) -> String {
-    let mut text = String::new();
-    for _ in 0..lines {
-        for _ in 0..1 + rng.below(6) {
-            text.push_str(&format!("w{} ", rng.below(60) * rng.below(60)));
-        }
-        text.push('\n');
-    }
-    text
-}
-
-/// Runs a job to its end, and kills it until it gets there; gives the number of kills.
-fn with_kills(place: &Path, rng: &mut Rng, command: &str) -> usize {
-    for kills in 0.. {
-        let workers = 1 + rng.below(4);
-        let mut job = tidegate(&format!("{command} -w {workers}")).within(place).start();
-        // Often before it has begun, often in the middle; each time it gets a little further.
-        let after = Duration::from_micros(rng.below(120_000 + 10_000 * kills as u64));
-        let begun = std::time::Instant::now();
-        while begun.elapsed() < after && !job.has_ended() {
-            std::thread::sleep(Duration::from_micros(200));
-        }
-        if job.has_ended() {
-            job.end().well();
-            return kills;
-        }
-        job.signal(Signal::KILL);
-        job.end();
-    }
-    unreachable!("the job gets to its end")
 }
 
 fn whatever_moment_a_job_is_killed_at_its_output_is_that_of_an_undisturbed_one() {
@@ -67,7 +40,7 @@ fn whatever_moment_a_job_is_killed_at_its_output_is_that_of_an_undisturbed_one()
         );
         tidegate(&format!("{job} --sink jsonl:expected")).within(place.path()).run().well();
         let saved = "--checkpoint state --checkpoint-every 15ms --sink jsonl:found";
-        kills += with_kills(place.path(), &mut rng, &format!("{job} {saved}"));
+        kills += with_kills(place.path(), &mut rng, &format!("{job} {saved}"), SOON);
         let read = |name| fs::read(place.path().join(name)).expect("written");
         let (expected, found) = (read("expected"), read("found"));
         assert!(expected.len() > 10_000, "there is an output: {command}");
@@ -78,6 +51,31 @@ fn whatever_moment_a_job_is_killed_at_its_output_is_that_of_an_undisturbed_one()
         fs::remove_dir_all(place.path().join("state")).expect("removed");
     }
     assert!(kills >= 5, "seed {seed}: killed {kills} times only");
+    eprintln!("{kills} kills");
+}
+
+/// Every file of a directory with its content, temporary ones too.
+fn files(directory: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = fs::read_dir(directory).expect("a directory");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let name = |path: &Path| path.file_name().expect("a name").display().to_string();
+    paths.map(|path| (name(&path), fs::read(&path).expect("read"))).collect()
+}
+
+fn text_files_of_a_job_that_is_killed_are_those_of_an_undisturbed_one() {
+    let place = tempfile::tempdir().expect("a directory");
+    let mut rng = Rng::new(3);
+    fs::write(place.path().join("lines"), lines(&mut rng, 4_000)).expect("written");
+    let job = "run wordcount --source file:lines --trigger available-now \
+               --records-per-partition 40";
+    tidegate(&format!("{job} --sink text:expected/n")).within(place.path()).run().well();
+    let saved = "--checkpoint state --checkpoint-every 15ms --sink text:found/n";
+    let kills = with_kills(place.path(), &mut rng, &format!("{job} {saved}"), SOON);
+    let read = |name| files(&place.path().join(name));
+    let (expected, found) = (read("expected"), read("found"));
+    assert_eq!(expected.len(), 100);
+    assert!(expected == found, "other files after {kills} kills");
+    assert!(kills >= 2, "killed {kills} times only");
     eprintln!("{kills} kills");
 }
 

@@ -1,12 +1,11 @@
 //! Messages without transactions.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseProducer, Producer};
 
-use super::target::{Target, failed};
+use super::target::{Target, drain, failed};
 use super::{KafkaMessage, Outlet};
 use crate::engine::control::lock;
 use crate::error::SinkError;
@@ -32,14 +31,7 @@ impl Outlet for Plain {
     }
 
     fn commit(&mut self, _batch: u64) -> Result<(), SinkError> {
-        self.producer.poll(Duration::ZERO);
-        while self.producer.in_flight_count() > 0 {
-            if let Err(error) = self.producer.flush(Duration::from_secs(1))
-                && error.rdkafka_error_code() != Some(RDKafkaErrorCode::OperationTimedOut)
-            {
-                return Err(failed("can't flush messages", error));
-            }
-        }
+        drain(&self.producer);
         let context = self.producer.context();
         let undelivered = context.undelivered.swap(0, Ordering::SeqCst);
         if undelivered == 0 {

@@ -130,6 +130,16 @@ pub(super) fn push(
     Ok(())
 }
 
+/// Waits until every message is delivered, or given up. The client's own `flush` would look only
+/// every 100 ms.
+pub(super) fn drain(producer: &BaseProducer<Connection>) {
+    let mut glance = Duration::from_millis(1);
+    while producer.in_flight_count() > 0 {
+        producer.poll(glance);
+        glance = (2 * glance).min(Duration::from_millis(20));
+    }
+}
+
 /// A failed call, and what to do about it.
 pub(super) fn failed(what: impl Into<String>, error: KafkaError) -> SinkError {
     match explain(what.into(), error) {

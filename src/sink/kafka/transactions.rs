@@ -11,10 +11,9 @@ use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, Producer};
-use rdkafka::util::Timeout;
 
 use super::progress::{Mark, Progress};
-use super::target::{MINUTE, Target, failed};
+use super::target::{MINUTE, Target, drain, failed};
 use super::{KafkaMessage, Outlet};
 use crate::engine::control::lock;
 use crate::error::SinkError;
@@ -176,7 +175,7 @@ impl Transactions {
         }
         self.progress.send(producer, &self.id, mark)?;
         // However large the batch: messages have a time of their own.
-        producer.flush(Timeout::Never)?;
+        drain(producer);
         producer.commit_transaction(PATIENCE)
     }
 }
