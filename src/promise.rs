@@ -92,7 +92,8 @@ mod tests {
     use super::*;
 
     fn lines(sinks: &[(&str, Delivery)], is_saved: bool) -> Vec<String> {
-        let sources = [("kafka:a".to_owned(), true), ("tcp:b".into(), false), ("file:c".into(), true)];
+        let sources =
+            [("kafka:a".to_owned(), true), ("tcp:b".into(), false), ("file:c".into(), true)];
         let sinks: Vec<_> = sinks.iter().map(|(name, how)| ((*name).to_owned(), *how)).collect();
         of(&sources, &sinks, is_saved).iter().map(Promise::to_string).collect()
     }

@@ -101,10 +101,7 @@ impl FromStr for KafkaTopic {
 
 impl KafkaTopic {
     /// The sink that `make` makes of brokers and a topic, with all options.
-    pub fn sink<D: Record>(
-        &self,
-        make: impl FnOnce(&str, &str) -> KafkaSink<D>,
-    ) -> KafkaSink<D> {
+    pub fn sink<D: Record>(&self, make: impl FnOnce(&str, &str) -> KafkaSink<D>) -> KafkaSink<D> {
         let mut kafka = make(&self.url.brokers, &self.url.topics[0]);
         for (key, value) in &self.url.options {
             kafka = kafka.option(key, value);

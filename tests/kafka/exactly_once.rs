@@ -1,8 +1,10 @@
 //! What a job with checkpoints writes to a topic, whatever becomes of the job and of the broker.
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -17,6 +19,7 @@ use super::lane::{
     Message, address, committed, create_topic, end_of, jars, leave_open, produce, uncommitted,
     with_broker,
 };
+use super::liar;
 use crate::support::Rng;
 use crate::support::kills::{lines, with_kills};
 use crate::support::process::tidegate;
@@ -25,6 +28,7 @@ pub const TESTS: &[(&str, fn())] = &[
     ("whatever moment a job is killed at, its topic is that of an undisturbed one", killed),
     ("a job that wakes after another has begun in its place writes nothing", zombie),
     ("a broker that is killed costs a job with transactions time only", broker_killed),
+    ("a commit that is denied is found out about, done or not", denied),
     ("a transaction that a killed job left open is not seen", left_open),
     ("a job without its checkpoints is refused", without_checkpoints),
     ("batches without rows are no transactions", empty_batches),
@@ -92,7 +96,10 @@ impl Case {
         let found = committed(&self.kafka, &self.out());
         for (partition, (expected, found)) in expected.iter().zip(&found).enumerate() {
             let (should, is) = (expected.len(), found.len());
-            assert!(expected == found, "partition {partition} has {is} rows, not {should}: {after}");
+            assert!(
+                expected == found,
+                "partition {partition} has {is} rows, not {should}: {after}"
+            );
         }
     }
 
@@ -155,6 +162,18 @@ fn broker_killed() {
     let ended = job.end().well();
     assert!(ended.stderr.contains("waiting for Kafka"), "{}", ended.stderr);
     case.is_as_undisturbed("the broker was killed");
+}
+
+fn denied() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let proxy = listener.local_addr().expect("an address");
+    let broker = Broker::start_behind(&jars(), proxy).expect("a broker");
+    let lies = liar::serve(listener, broker.socket());
+    let case = Case::new(&proxy.to_string(), "denied", 10, 2_000);
+    tidegate(&case.saved()).within(case.place.path()).run().well();
+    let (done, not_done) = (lies.done.load(Ordering::SeqCst), lies.not_done.load(Ordering::SeqCst));
+    case.is_as_undisturbed(&format!("{done} commits were denied, and {not_done} not carried out"));
+    assert!(done >= 3 && not_done >= 3, "{done} and {not_done} lies only");
 }
 
 fn left_open() {
@@ -257,7 +276,8 @@ fn two_sinks() {
     }
     assert_eq!(committed(&kafka, "twice"), [["a", "a", "b", "b"]]);
     let marks = committed(&kafka, "by-hand-progress").concat();
-    let whole = |mark: &&String| mark.contains(r#""generation":2"#) && mark.contains(r#""batch":2"#);
+    let whole =
+        |mark: &&String| mark.contains(r#""generation":2"#) && mark.contains(r#""batch":2"#);
     assert!(marks.iter().filter(whole).count() >= 2, "{marks:?}");
 }
 

@@ -4,12 +4,12 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use futures_executor::block_on;
-use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
 use xtask::kafka::{Broker, Jars};
 
 static BROKER: Mutex<Option<Broker>> = Mutex::new(None);
@@ -130,7 +130,8 @@ fn contents(address: &str, topic: &str, isolation: &str) -> Vec<Vec<String>> {
     let partitions = metadata.topics()[0].partitions().len();
     let mut places = TopicPartitionList::new();
     for partition in 0..partitions as i32 {
-        let end = |by: &BaseConsumer| by.fetch_watermarks(topic, partition, TIMEOUT).expect("ends").1;
+        let end =
+            |by: &BaseConsumer| by.fetch_watermarks(topic, partition, TIMEOUT).expect("ends").1;
         assert_eq!(end(&consumer), end(&all), "a transaction is open in {topic}-{partition}");
         places.add_partition_offset(topic, partition, Offset::Beginning).expect("a place");
     }

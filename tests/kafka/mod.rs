@@ -8,6 +8,7 @@
 mod exactly_once;
 mod jobs;
 mod lane;
+mod liar;
 mod outage;
 mod reading;
 
@@ -19,7 +20,8 @@ use crate::support::{skipped, test};
 pub use lane::stop;
 
 pub fn trials() -> Vec<Trial> {
-    let tests: Vec<(&str, fn())> = [reading::TESTS, jobs::TESTS, outage::TESTS, exactly_once::TESTS].concat();
+    let tests: Vec<(&str, fn())> =
+        [reading::TESTS, jobs::TESTS, outage::TESTS, exactly_once::TESTS].concat();
     match Jars::from_environment() {
         Ok(_) => tests.into_iter().map(|(name, body)| test("kafka", name, body)).collect(),
         Err(why) => tests.iter().map(|(name, _)| skipped("kafka", name, &why)).collect(),

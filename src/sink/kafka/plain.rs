@@ -25,9 +25,9 @@ impl Plain {
 
 impl Outlet for Plain {
     fn send(&mut self, message: KafkaMessage) -> Result<(), SinkError> {
-        self.target
-            .send(&self.producer, &message)
-            .map_err(|error| failed(format!("can't send a message to `{}`", self.target.topic), error))
+        self.target.send(&self.producer, &message).map_err(|error| {
+            failed(format!("can't send a message to `{}`", self.target.topic), error)
+        })
     }
 
     fn commit(&mut self, _batch: u64) -> Result<(), SinkError> {

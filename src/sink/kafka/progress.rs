@@ -66,14 +66,22 @@ impl Progress {
             Ok(_) => Some("no answer".to_owned()),
             Err(error) => Some(error.to_string()),
         };
-        target.partitions_of(admin.inner(), topic).map_err(|error| match refused {
-            Some(why) => SinkError::Invalid(format!(
-                "can't create topic `{topic}` at {brokers}, which says how far the sink has come \
-                 ({why}): create it (`kafka-topics.sh --create --topic {topic} --partitions 1 \
-                 --config cleanup.policy=compact`), or name another (`progress_topic`, `progress=`)"
-            )),
-            None => error,
-        })?;
+        let created = Instant::now();
+        while let Err(error) = target.partitions_of(admin.inner(), topic) {
+            if let Some(why) = refused {
+                return Err(SinkError::Invalid(format!(
+                    "can't create topic `{topic}` at {brokers}, which says how far the sink has come \
+                     ({why}): create it (`kafka-topics.sh --create --topic {topic} --partitions 1 \
+                     --config cleanup.policy=compact`), or name another (`progress_topic`, \
+                     `progress=`)"
+                )));
+            }
+            // A broker says that it has created a topic before it knows of it.
+            if created.elapsed() > ANSWER_MAX {
+                return Err(error);
+            }
+            std::thread::sleep(GLANCE);
+        }
         let place = [ResourceSpecifier::Topic(topic)];
         match block_on(admin.describe_configs(&place, &options)).as_deref() {
             Ok([Ok(found)]) => {
