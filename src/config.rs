@@ -374,9 +374,6 @@ impl Config {
         if self.stall_timeout.is_zero() {
             return zero("stall_timeout");
         }
-        if self.checkpoints.is_some() && self.processes() > 1 {
-            return Err(ConfigError::CheckpointsInCluster);
-        }
         if self.records_per_partition_max == Some(0) {
             return zero("records_per_partition_max");
         }

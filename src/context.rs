@@ -17,7 +17,7 @@ use crate::config::Strategy;
 use crate::dstream::DStream;
 use crate::engine::build::{Build, Saving};
 use crate::error::{BuildError, RunError};
-use crate::recovery::{self, Saved, Saver};
+use crate::recovery::{self, Saved, Saver, Schema};
 use crate::source::{DeadLetter, Source, SourceStreams};
 
 /// The beginning of a program: what a job is built from, on every worker alike.
@@ -174,9 +174,8 @@ impl<'s> Context<'s> {
         (operator, uid): (u32, String),
         tap: RowStream<'s, O::Saved>,
     ) {
-        let schema = std::any::type_name::<O::Saved>();
         if let Some(publisher) = &mut *saving.publisher.borrow_mut() {
-            publisher.expect(operator, &uid, schema);
+            publisher.expect(operator, uid.clone(), Schema::of::<O::Saved>(), O::form());
         }
         let recovery = &saving.recovery;
         let past = recovery.past.manifest.iter().flat_map(|manifest| &manifest.operators);

@@ -54,6 +54,7 @@ mod dstream;
 mod engine;
 pub mod error;
 mod event_time;
+mod fault;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod metrics;

@@ -132,6 +132,11 @@ impl Run {
         Ok(())
     }
 
+    /// Where the job is saved.
+    pub fn checkpoints(self) -> Option<PathBuf> {
+        self.job.state.checkpoint
+    }
+
     fn program(&self, ctx: Context<'_>, terminal: &Terminal) {
         let window = self.window;
         let slide = self.slide.unwrap_or(self.job.batches.interval);

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use timely::communication::{WorkerGuards, initialize_from};
 
-use super::build::Outline;
+use super::build::{Names, Outline};
+use super::cluster::Agreement;
 use super::control::Control;
-use super::registry::Registry;
+use super::registry::{Declared, Registry};
 use super::signals::SignalListener;
 use super::watchdog::{Patience, Pulse, Watchdog};
 use super::worker::{self, Shared};
@@ -21,6 +22,7 @@ use crate::error::RunError;
 use crate::metrics::Summary;
 use crate::promise::{self, Promise};
 use crate::recovery::Recovery;
+use crate::sink::Delivery;
 use crate::source::Attempt;
 
 /// Runs a program until its input ends, it is stopped, or it fails.
@@ -79,36 +81,31 @@ pub fn start(
     }
     let Outline { names, mut declared, fingerprint } = dry::outline(&config, &program)?;
 
-    let recovery = match &config.checkpoints {
-        Some(checkpoints) => {
-            let recovery = Recovery::open(checkpoints, &config.name, config.peers())?;
-            recovery.check_operators(&names.operators)?;
-            if let Trigger::Manual(clock) = &config.trigger {
-                clock.go_on_at(recovery.past.last().map_or(0, |tick| tick.id));
-            }
-            Some(Arc::new(recovery))
+    // Process 0 claims the generation; the others hear of it when they meet.
+    let claimed = match &config.checkpoints {
+        Some(checkpoints) if config.process() == 0 => {
+            Some(Recovery::open(checkpoints, &config.name, config.peers())?)
         }
-        None => None,
+        _ => None,
     };
+    let generation = claimed.as_ref().map_or(0, |recovery| recovery.generation);
+    let met = cluster::meet(&config, Agreement { fingerprint, generation }, &control)?;
+    let opened = match (claimed, &config.checkpoints) {
+        (None, Some(checkpoints)) => Recovery::join(checkpoints, met.generation).map(Some),
+        (claimed, _) => Ok(claimed),
+    }
+    .map_err(RunError::from)
+    .and_then(|recovery| open(&config, &control, &names, &mut declared, recovery));
+    let (recovery, registry) = match opened {
+        Ok(opened) => opened,
+        Err(error) => {
+            met.leave();
+            return Err(error);
+        }
+    };
+    let cluster = met.join(&config)?;
     let local = config.local_workers();
-    let mut registry = Registry::default();
-    let is_stopping = || control.is_stopping() || control.has_failed();
-    let attempt = Attempt { fail_fast: config.fail_fast, is_stopping: &is_stopping };
-    for (index, source) in declared.sources.iter_mut().enumerate() {
-        source.open(index, &config, recovery.as_deref(), &attempt, &mut registry)?;
-    }
-    for (index, sink) in declared.sinks.iter_mut().enumerate() {
-        sink.open(index, &config, recovery.as_deref(), &mut registry)?;
-    }
-    let promises = {
-        let sources = declared.sources.iter().map(|source| source.reads_again());
-        let sinks = declared.sinks.iter().map(|sink| sink.delivery());
-        let sources: Vec<_> = names.sources.iter().cloned().zip(sources).collect();
-        let sinks: Vec<_> = names.sinks.iter().cloned().zip(sinks).collect();
-        promise::of(&sources, &sinks, recovery.is_some())
-    };
-
-    let cluster = cluster::join(&config, fingerprint, &control)?;
+    let promises = promised(&names, &declared, recovery.is_some());
     let pulses: Vec<Arc<Pulse>> = local.clone().map(|_| Arc::default()).collect();
     let shared = Arc::new(Shared {
         config: Arc::clone(&config),
@@ -158,6 +155,42 @@ pub fn start(
         _watchdog: watchdog,
         _signals: signals,
     })
+}
+
+/// Opens everything that the workers of this process read and write, at the place where an earlier
+/// run has left it.
+fn open(
+    config: &Config,
+    control: &Control,
+    names: &Names,
+    declared: &mut Declared,
+    recovery: Option<Recovery>,
+) -> Result<(Option<Arc<Recovery>>, Registry), RunError> {
+    if let Some(recovery) = &recovery {
+        recovery.check_operators(&names.operators)?;
+        if let Trigger::Manual(clock) = &config.trigger {
+            clock.go_on_at(recovery.past.last().map_or(0, |tick| tick.id));
+        }
+    }
+    let mut registry = Registry::default();
+    let is_stopping = || control.is_stopping() || control.has_failed();
+    let attempt = Attempt { fail_fast: config.fail_fast, is_stopping: &is_stopping };
+    for (index, source) in declared.sources.iter_mut().enumerate() {
+        source.open(index, config, recovery.as_ref(), &attempt, &mut registry)?;
+    }
+    for (index, sink) in declared.sinks.iter_mut().enumerate() {
+        sink.open(index, config, recovery.as_ref(), &mut registry)?;
+    }
+    Ok((recovery.map(Arc::new), registry))
+}
+
+/// What can be said of each sink now that it is open.
+fn promised(names: &Names, declared: &Declared, is_saved: bool) -> Vec<Promise> {
+    let sources = declared.sources.iter().map(|source| source.reads_again());
+    let sinks = declared.sinks.iter().map(|sink| sink.delivery());
+    let sources: Vec<(String, bool)> = names.sources.iter().cloned().zip(sources).collect();
+    let sinks: Vec<(String, Delivery)> = names.sinks.iter().cloned().zip(sinks).collect();
+    promise::of(&sources, &sinks, is_saved)
 }
 
 /// A running job. Dropping it stops it, without waiting.

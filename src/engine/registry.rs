@@ -9,6 +9,7 @@ use tidegate_operators::Record;
 use crate::batch::BatchId;
 use crate::config::{Config, Trigger};
 use crate::error::{RecoveryError, RunError, SinkError, SourceError};
+use crate::fault::{self, Rule};
 use crate::recovery::Recovery;
 use crate::sink::{Claim, Delivery, Sink, Writer};
 use crate::source::{Attempt, Opening, Partition, Reader, Source};
@@ -253,6 +254,7 @@ impl<D: Record, S: Sink<D>> DeclaredSink for SinkDeclaration<D, S> {
                         return Err(RecoveryError::SinkAhead { sink, written, planned }.into());
                     }
                     let saved = recovery.past.as_of().map_or(0, |tick| tick.id);
+                    let written = written.filter(|_| !fault::is_broken(Rule::MarkerCounts));
                     written.unwrap_or(0).max(saved)
                 }
             };
