@@ -22,8 +22,8 @@ const LINES: u64 = 50_000;
 const LINE_BYTES: usize = 2_000;
 const WORDS: u64 = 10;
 const PER_BATCH: u64 = 500;
-/// At most 2 batches in flight and 1 MiB ready; the rest is in pipes, and at hand.
-const HELD_MAX: u64 = 3_000;
+/// 2 batches in flight, what 3 batches and 1 MiB leave in pipes and in front of them, and some more.
+const HELD_MAX: u64 = 5_000;
 /// What allocators and threads take in the meantime.
 const GROWTH_MAX_KIB: u64 = 2_048;
 

@@ -110,7 +110,7 @@ impl Case {
 
 fn killed() {
     let seed = std::env::var("TIDEGATE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
-    let mut case = Case::new(&address(), "killed", seed, 3_000);
+    let mut case = Case::new(&address(), "killed", seed, 2_000);
     let command = case.saved();
     let longest = Duration::from_millis(900);
     let kills = with_kills(case.place.path(), &mut case.rng, &command, longest);
