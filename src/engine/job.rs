@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use timely::communication::{WorkerGuards, initialize_from};
 
-use super::build::Outline;
+use super::build::{Names, Outline};
 use super::cluster::Agreement;
 use super::control::Control;
 use super::registry::{Declared, Registry};
