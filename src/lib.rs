@@ -59,6 +59,7 @@ mod fault;
 pub mod kafka;
 pub mod metrics;
 pub mod plan;
+mod promise;
 mod queryable;
 pub mod rate;
 pub mod recovery;
@@ -103,6 +104,7 @@ pub use event_time::{
 };
 pub use metrics::Summary;
 pub use ordered_float::OrderedFloat;
+pub use promise::Promise;
 pub use queryable::{BatchChanges, Changes, NotReadable, Queryable};
 pub use shared::{Accumulator, Broadcast};
 pub use table::{ArrangedTable, Change, InRounds, Iterated, Joinable, Nested, Table};

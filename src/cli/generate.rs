@@ -86,11 +86,7 @@ impl Generate {
             let lines = ctx.source(made).map(move |record| line(&record));
             match &self.sink {
                 SinkUrl::Kafka(url) => {
-                    let mut kafka = tidegate::sink::KafkaSink::text(&url.brokers, &url.topics[0]);
-                    for (key, value) in &url.options {
-                        kafka = kafka.option(key, value);
-                    }
-                    lines.sink(kafka);
+                    lines.sink(url.sink(tidegate::sink::KafkaSink::text));
                 }
                 sink => sink.write(lines, &shown, false, String::clone),
             }

@@ -8,7 +8,8 @@ use super::progress::Terminal;
 pub fn start(verbose: u8, quiet: bool, terminal: &Terminal) {
     let level = match (quiet, verbose) {
         (true, _) => "error",
-        (false, 0) => "warn",
+        // What the job promises is for everybody to see.
+        (false, 0) => "warn,tidegate::promise=info",
         (false, 1) => "info",
         (false, _) => "debug",
     };

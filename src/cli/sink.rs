@@ -15,8 +15,16 @@ pub enum SinkUrl {
     Console,
     Text { prefix: PathBuf, suffix: Option<String> },
     JsonLines(PathBuf),
-    Kafka(KafkaUrl),
+    Kafka(KafkaTopic),
     Null,
+}
+
+/// A Kafka topic, and how it is written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KafkaTopic {
+    url: KafkaUrl,
+    at_least_once: bool,
+    progress: Option<String>,
 }
 
 /// What `--sink` accepts, for help texts.
@@ -25,7 +33,12 @@ Sinks:
   console                        the first rows of each batch
   text:PREFIX[?suffix=txt]       a file for each batch: PREFIX-TIME[.txt]
   jsonl:FILE                     all rows, a JSON object a line
-  kafka://HOST:PORT/TOPIC        a message for each row, as JSON
+  kafka://HOST:PORT/TOPIC        a message for each row, as JSON; with --checkpoint, each batch is a
+                                 transaction, for readers with isolation.level=read_committed
+      ?delivery=at-least-once    without transactions
+      &progress=TOPIC            where it says how far it has come [default: tidegate-progress]
+      &transactional.id=NAME     for the second of two jobs of one name on one topic
+      &security.protocol=... and every other option of librdkafka
   null                           nowhere";
 
 impl FromStr for SinkUrl {
@@ -38,11 +51,7 @@ impl FromStr for SinkUrl {
             _ => {}
         }
         if text.starts_with("kafka:") {
-            let url: KafkaUrl = text.parse()?;
-            if url.topics.len() != 1 {
-                return Err("a sink writes to one topic".into());
-            }
-            return Ok(SinkUrl::Kafka(url));
+            return text.parse().map(SinkUrl::Kafka);
         }
         let (scheme, rest) = text.split_once(':').unwrap_or((text, ""));
         let sink = match scheme {
@@ -69,6 +78,44 @@ impl FromStr for SinkUrl {
     }
 }
 
+impl FromStr for KafkaTopic {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = "use `delivery`, `progress`, or an option of librdkafka";
+        let (url, others) = KafkaUrl::with(text, &["delivery", "progress"], known)?;
+        if url.topics.len() != 1 {
+            return Err("a sink writes to one topic".into());
+        }
+        let at_least_once = match others.get("delivery").copied() {
+            None | Some("exactly-once") => false,
+            Some("at-least-once") => true,
+            Some(other) => {
+                return Err(format!("`delivery={other}`: use `exactly-once` or `at-least-once`"));
+            }
+        };
+        let progress = others.get("progress").map(|topic| (*topic).to_owned());
+        Ok(KafkaTopic { url, at_least_once, progress })
+    }
+}
+
+impl KafkaTopic {
+    /// The sink that `make` makes of brokers and a topic, with all options.
+    pub fn sink<D: Record>(&self, make: impl FnOnce(&str, &str) -> KafkaSink<D>) -> KafkaSink<D> {
+        let mut kafka = make(&self.url.brokers, &self.url.topics[0]);
+        for (key, value) in &self.url.options {
+            kafka = kafka.option(key, value);
+        }
+        if self.at_least_once {
+            kafka = kafka.at_least_once();
+        }
+        match &self.progress {
+            Some(topic) => kafka.progress_topic(topic),
+            None => kafka,
+        }
+    }
+}
+
 impl SinkUrl {
     /// Ends a stream here.
     pub fn write<D: Record>(
@@ -89,11 +136,8 @@ impl SinkUrl {
             }
             SinkUrl::JsonLines(path) => rows.sink(JsonLines::new(path)),
             SinkUrl::Kafka(url) => {
-                let mut kafka = KafkaSink::json(&url.brokers, &url.topics[0]).fail_fast(fail_fast);
-                for (key, value) in &url.options {
-                    kafka = kafka.option(key, value);
-                }
-                rows.sink(kafka);
+                let kafka = url.sink(|brokers, topic| KafkaSink::json(brokers, topic));
+                rows.sink(kafka.fail_fast(fail_fast));
             }
             SinkUrl::Null => rows.sink(Null::default()),
         }
@@ -110,6 +154,12 @@ mod tests {
         assert_eq!("text:out/c?suffix=txt".parse(), Ok(text));
         assert_eq!("console".parse(), Ok(SinkUrl::Console));
         assert_eq!("jsonl:x".parse(), Ok(SinkUrl::JsonLines("x".into())));
+        let kafka = "kafka://h:1/t?delivery=at-least-once&progress=p&linger.ms=5".parse();
+        let Ok(SinkUrl::Kafka(KafkaTopic { url, at_least_once: true, progress })) = kafka else {
+            panic!("{kafka:?}")
+        };
+        assert_eq!((&*url.brokers, url.options), ("h:1", vec![("linger.ms".into(), "5".into())]));
+        assert_eq!(progress.as_deref(), Some("p"));
     }
 
     #[test]
@@ -120,6 +170,8 @@ mod tests {
             ("parquet:x", "jsonl:"),
             ("kafka://h:1/a,b", "one topic"),
             ("kafka://h/a", "HOST:PORT"),
+            ("kafka://h:1/a?delivery=twice", "at-least-once"),
+            ("kafka://h:1/a?topic=b", "progress"),
         ] {
             let error = text.parse::<SinkUrl>().expect_err(text);
             assert!(error.contains(remedy), "{text}: {error}");

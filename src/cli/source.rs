@@ -72,6 +72,18 @@ impl FromStr for KafkaUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        KafkaUrl::with(text, &[], "use `start`, `group`, or an option of librdkafka")
+            .map(|(url, _)| url)
+    }
+}
+
+impl KafkaUrl {
+    /// The URL, and those of its parameters that are in `others`; `known` says what there may be.
+    pub fn with<'a>(
+        text: &'a str,
+        others: &[&str],
+        known: &str,
+    ) -> Result<(Self, BTreeMap<&'a str, &'a str>), String> {
         let form = "use `kafka://HOST:PORT/TOPIC`";
         let rest = text.strip_prefix("kafka://").ok_or(form)?;
         let (place, mut parameters) = parts(rest)?;
@@ -94,12 +106,13 @@ impl FromStr for KafkaUrl {
         if start == StartAt::Committed && group.is_none() {
             return Err("`start=committed` needs a group: add `&group=NAME`".into());
         }
-        let (options, unknown): (BTreeMap<&str, &str>, _) =
+        let (options, more): (BTreeMap<&str, &str>, BTreeMap<&str, &str>) =
             parameters.into_iter().partition(|(key, _)| key.contains('.'));
-        refuse_unknown(&unknown, "use `start`, `group`, or an option of librdkafka")?;
+        let (others, unknown) = more.into_iter().partition(|(key, _)| others.contains(key));
+        refuse_unknown(&unknown, known)?;
         let options =
             options.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-        Ok(KafkaUrl { brokers: brokers.to_owned(), topics, start, group, options })
+        Ok((KafkaUrl { brokers: brokers.to_owned(), topics, start, group, options }, others))
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use timely::communication::{WorkerGuards, initialize_from};
 
-use super::build::Outline;
+use super::build::{Names, Outline};
 use super::cluster::Agreement;
 use super::control::Control;
 use super::registry::{Declared, Registry};
@@ -20,7 +20,9 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::error::RunError;
 use crate::metrics::Summary;
+use crate::promise::{self, Promise};
 use crate::recovery::Recovery;
+use crate::sink::Delivery;
 use crate::source::Attempt;
 
 /// Runs a program until its input ends, it is stopped, or it fails.
@@ -103,6 +105,7 @@ pub fn start(
     };
     let cluster = met.join(&config)?;
     let local = config.local_workers();
+    let promises = promised(&names, &declared, recovery.is_some());
     let pulses: Vec<Arc<Pulse>> = local.clone().map(|_| Arc::default()).collect();
     let shared = Arc::new(Shared {
         config: Arc::clone(&config),
@@ -139,8 +142,12 @@ pub fn start(
         what: "start the worker threads".into(),
         source: std::io::Error::other(error),
     })?;
+    if config.process() == 0 && !config.replays_only {
+        promise::say(&promises);
+    }
     Ok(Job {
         config,
+        promises,
         control,
         guards: Some(guards),
         endings,
@@ -176,9 +183,19 @@ fn open(
     Ok((recovery.map(Arc::new), registry))
 }
 
+/// What can be said of each sink now that it is open.
+fn promised(names: &Names, declared: &Declared, is_saved: bool) -> Vec<Promise> {
+    let sources = declared.sources.iter().map(|source| source.reads_again());
+    let sinks = declared.sinks.iter().map(|sink| sink.delivery());
+    let sources: Vec<(String, bool)> = names.sources.iter().cloned().zip(sources).collect();
+    let sinks: Vec<(String, Delivery)> = names.sinks.iter().cloned().zip(sinks).collect();
+    promise::of(&sources, &sinks, is_saved)
+}
+
 /// A running job. Dropping it stops it, without waiting.
 pub struct Job {
     config: Arc<Config>,
+    promises: Vec<Promise>,
     control: Arc<Control>,
     guards: Option<WorkerGuards<()>>,
     endings: Receiver<Option<Summary>>,
@@ -208,6 +225,11 @@ impl Job {
     /// [`Job::join`] to wait for it.
     pub fn stop(&self) {
         self.control.stop();
+    }
+
+    /// What is promised of each sink, if the job is killed and started again.
+    pub fn promises(&self) -> &[Promise] {
+        &self.promises
     }
 
     /// Something that can ask the job to stop while another thread waits for it.

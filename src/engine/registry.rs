@@ -11,7 +11,7 @@ use crate::config::{Config, Trigger};
 use crate::error::{RecoveryError, RunError, SinkError, SourceError};
 use crate::fault::{self, Rule};
 use crate::recovery::{Recovery, Schema};
-use crate::sink::{Null, Sink, Writer};
+use crate::sink::{Claim, Delivery, Null, Sink, Writer};
 use crate::source::{Attempt, Journaled, Opening, Partition, Reader, Source};
 
 /// What a program declares.
@@ -34,6 +34,8 @@ pub(crate) struct DeclaredState {
 pub(crate) struct Registry {
     readers: HashMap<(usize, usize), Opened>,
     writers: HashMap<(usize, usize), Vec<Box<dyn Any + Send>>>,
+    /// The names of the sinks so far.
+    sinks: Vec<String>,
     /// All partitions of each source, those of other processes too.
     pub(crate) partitions: Vec<Vec<Partition>>,
     /// Whether any source has more than an earlier run has planned to read.
@@ -109,6 +111,9 @@ impl Registry {
 
 /// A source of any type.
 pub(crate) trait DeclaredSource: Send {
+    /// As [`Source::reads_again`].
+    fn reads_again(&self) -> bool;
+
     /// Opens what the workers of this process read.
     fn open(
         &mut self,
@@ -122,6 +127,9 @@ pub(crate) trait DeclaredSource: Send {
 
 /// A sink of any type.
 pub(crate) trait DeclaredSink: Send {
+    /// As [`Sink::delivery`].
+    fn delivery(&self) -> Delivery;
+
     /// Opens what the workers of this process write.
     fn open(
         &mut self,
@@ -137,6 +145,10 @@ pub(crate) struct SourceDeclaration<S> {
 }
 
 impl<S: Source> DeclaredSource for SourceDeclaration<S> {
+    fn reads_again(&self) -> bool {
+        self.source.reads_again()
+    }
+
     fn open(
         &mut self,
         index: usize,
@@ -215,6 +227,10 @@ impl<D, S> SinkDeclaration<D, S> {
 }
 
 impl<D: Record, S: Sink<D>> DeclaredSink for SinkDeclaration<D, S> {
+    fn delivery(&self) -> Delivery {
+        self.sink.delivery()
+    }
+
     fn open(
         &mut self,
         index: usize,
@@ -222,12 +238,15 @@ impl<D: Record, S: Sink<D>> DeclaredSink for SinkDeclaration<D, S> {
         recovery: Option<&Recovery>,
         registry: &mut Registry,
     ) -> Result<(), RunError> {
+        let name = self.sink.name();
+        let same = registry.sinks.iter().filter(|earlier| **earlier == name).count();
+        let unique = if same == 0 { name.clone() } else { format!("{name}-{}", same + 1) };
+        registry.sinks.push(name.clone());
         for shard in 0..self.sink.shards() {
             let worker = shard % config.peers();
             if !config.local_workers().contains(&worker) {
                 continue;
             }
-            let name = self.sink.name();
             let failed =
                 |source: SinkError| RunError::Sink { name: name.clone(), batch: None, source };
             // What is only run again is not written.
@@ -238,7 +257,9 @@ impl<D: Record, S: Sink<D>> DeclaredSink for SinkDeclaration<D, S> {
             let through = match recovery {
                 None => 0,
                 Some(recovery) => {
-                    let written = writer.recover(recovery.generation).map_err(failed)?;
+                    let (job, sink) = (&*config.name, &*unique);
+                    let claim = Claim { job, sink, shard, generation: recovery.generation };
+                    let written = writer.recover(&claim).map_err(failed)?;
                     let planned = recovery.past.last().map_or(0, |tick| tick.id);
                     if let Some(written) = written.filter(|written| *written > planned) {
                         let sink = name.clone();

@@ -1,7 +1,7 @@
 //! How clients are configured, and what is told about their connections.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
@@ -115,7 +115,7 @@ pub(crate) fn is_passing(error: &KafkaError) -> bool {
 /// Listens to a client: says once when the broker is lost, and once when it is back.
 #[derive(Default)]
 pub(crate) struct Connection {
-    lost: Mutex<bool>,
+    lost: Arc<Mutex<bool>>,
     /// Commits asked for but not confirmed.
     pub(crate) commits: AtomicI64,
     /// Messages that could not be delivered, and why the first of them.
@@ -142,6 +142,11 @@ impl Connection {
 }
 
 impl Connection {
+    /// That of another client to the same broker: what one has said the other does not repeat.
+    pub(crate) fn anew(&self) -> Self {
+        Connection { lost: Arc::clone(&self.lost), ..Connection::default() }
+    }
+
     /// Whether the broker is away.
     pub(crate) fn is_missing(&self) -> bool {
         *lock(&self.lost)

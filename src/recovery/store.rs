@@ -132,7 +132,8 @@ impl Store {
     }
 }
 
-fn sync(directory: &Path) -> io::Result<()> {
+/// Makes the names in a directory durable.
+pub(crate) fn sync(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use tidegate_operators::{Record, Tick};
 
-use super::{Sink, Writer};
+use super::{Claim, Delivery, Sink, Writer};
 use crate::error::SinkError;
 
 /// Appends each row of a batch to a file, as a line `{"batch":3,"time_ms":3000,"row":...}`.
@@ -36,6 +36,14 @@ impl JsonLines {
 impl<D: Record> Sink<D> for JsonLines {
     fn name(&self) -> String {
         format!("jsonl:{}", self.path.display())
+    }
+
+    /// What a pipe or a device was given can't be taken back.
+    fn delivery(&self) -> Delivery {
+        match std::fs::metadata(&self.path) {
+            Ok(there) if !there.is_file() => Delivery::AtLeastOnce,
+            _ => Delivery::ExactlyOnce,
+        }
     }
 
     fn open(&mut self, _shard: usize) -> Result<Box<dyn Writer<D>>, SinkError> {
@@ -120,7 +128,7 @@ impl<D: Record> Writer<D> for LineWriter {
             .map_err(|source| SinkError::File { path: self.marks_path(), source })
     }
 
-    fn recover(&mut self, _generation: u64) -> Result<Option<u64>, SinkError> {
+    fn recover(&mut self, _claim: &Claim<'_>) -> Result<Option<u64>, SinkError> {
         if !self.is_file {
             return Ok(None);
         }

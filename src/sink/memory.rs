@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use tidegate_operators::{Record, Tick};
 
-use super::{Sink, Writer};
+use super::{Claim, Sink, Writer};
 use crate::engine::control::lock;
 use crate::error::SinkError;
 
@@ -146,7 +146,7 @@ impl<D: Record> Writer<D> for Memory<D> {
         Ok(())
     }
 
-    fn recover(&mut self, _generation: u64) -> Result<Option<u64>, SinkError> {
+    fn recover(&mut self, _claim: &Claim<'_>) -> Result<Option<u64>, SinkError> {
         Ok(lock(&self.batches).back().map(|(tick, _)| tick.id))
     }
 }

@@ -5,6 +5,7 @@
 //! written. Implementing both takes fewer than 100 lines: `examples/own_sink.rs` does it.
 
 mod console;
+mod delivery;
 mod foreach;
 mod json_lines;
 #[cfg(feature = "kafka")]
@@ -17,6 +18,7 @@ mod text_files;
 use tidegate_operators::{Record, Tick};
 
 pub use console::Console;
+pub use delivery::Delivery;
 pub use foreach::ForeachBatch;
 pub use json_lines::JsonLines;
 #[cfg(feature = "kafka")]
@@ -45,6 +47,12 @@ pub trait Sink<D: Record>: Send + 'static {
         (tidegate_operators::stable_hash(row) % self.shards() as u64) as usize
     }
 
+    /// How often a row is there in the end, in a job with checkpoints: what [`Writer::recover`]
+    /// makes of batches that are written again. Told when the job starts.
+    fn delivery(&self) -> Delivery {
+        Delivery::AtLeastOnce
+    }
+
     /// Opens the writer of a shard, checking everything that can be checked. Called before
     /// anything runs, in the process whose worker the shard is dealt to.
     ///
@@ -52,6 +60,21 @@ pub trait Sink<D: Record>: Send + 'static {
     ///
     /// Whatever would keep it from writing, with its remedy.
     fn open(&mut self, shard: usize) -> Result<Box<dyn Writer<D>>, SinkError>;
+}
+
+/// Who writes, in a job with checkpoints: what a writer needs to find its own marks again, and to
+/// keep out whoever wrote before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Claim<'a> {
+    /// The job's name.
+    pub job: &'a str,
+    /// The sink's name, with a number behind it where the job has several of this name.
+    pub sink: &'a str,
+    /// The shard.
+    pub shard: usize,
+    /// The number of this start: higher than that of any start before.
+    pub generation: u64,
 }
 
 /// Writes the batches of one shard.
@@ -87,8 +110,7 @@ pub trait Writer<D>: Send {
 
     /// The job is saved, and may be taken up again: says through which batch an earlier run has
     /// committed, if that is known, and drops whatever it left behind half-written. Called once,
-    /// before the first batch, with the number of this start; batches through the one given are not
-    /// shown to the writer again.
+    /// before the first batch; batches through the one given are not shown to the writer again.
     ///
     /// Unless overridden, nothing is known: batches behind the last checkpoint are then written
     /// again.
@@ -96,8 +118,8 @@ pub trait Writer<D>: Send {
     /// # Errors
     ///
     /// Whatever keeps it from knowing.
-    fn recover(&mut self, generation: u64) -> Result<Option<u64>, SinkError> {
-        let _ = generation;
+    fn recover(&mut self, claim: &Claim<'_>) -> Result<Option<u64>, SinkError> {
+        let _ = claim;
         Ok(None)
     }
 

@@ -7,13 +7,16 @@ use std::path::{Path, PathBuf};
 
 use tidegate_operators::{Record, Tick};
 
-use super::{Sink, Writer};
+use super::{Claim, Delivery, Sink, Writer};
 use crate::error::SinkError;
+use crate::recovery::sync_directory;
 
 /// Writes each batch to a file `prefix-TIME[.suffix]`, one row a line; `TIME` is the batch time in
 /// milliseconds since 1970.
 ///
-/// A file is written under a temporary name, synced, and renamed: a file that is there is whole.
+/// A file is written under a temporary name, synced, and renamed: a file that is there is whole. In a
+/// job with checkpoints its name is synced, too; a batch that is written again replaces its file by the
+/// same content, so that each row is there exactly once.
 ///
 /// ```
 /// use tidegate::sink::{Sink, TextFiles};
@@ -60,6 +63,10 @@ impl<D: Record> Sink<D> for TextFiles<D> {
         format!("text:{}", self.prefix.display())
     }
 
+    fn delivery(&self) -> Delivery {
+        Delivery::ExactlyOnce
+    }
+
     fn open(&mut self, _shard: usize) -> Result<Box<dyn Writer<D>>, SinkError> {
         let directory = match self.prefix.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
@@ -80,6 +87,7 @@ impl<D: Record> Sink<D> for TextFiles<D> {
             format: self.format,
             directory,
             pending: None,
+            is_saved: false,
         }))
     }
 }
@@ -99,6 +107,8 @@ struct FileWriter<D> {
     format: fn(&D) -> String,
     directory: PathBuf,
     pending: Option<PathBuf>,
+    /// Whether a checkpoint may rely on files that are there.
+    is_saved: bool,
 }
 
 impl<D> FileWriter<D> {
@@ -109,6 +119,12 @@ impl<D> FileWriter<D> {
             name.push(format!(".{suffix}"));
         }
         self.directory.join(name)
+    }
+
+    /// What was renamed stays so.
+    fn sync_names(&self) -> Result<(), SinkError> {
+        let path = &self.directory;
+        sync_directory(path).map_err(|source| SinkError::File { path: path.clone(), source })
     }
 }
 
@@ -137,7 +153,21 @@ impl<D: Record> Writer<D> for FileWriter<D> {
         if let Some(temporary) = self.pending.take() {
             fs::rename(temporary, &path).map_err(|source| SinkError::File { path, source })?;
         }
-        Ok(())
+        match self.is_saved {
+            true => self.sync_names(),
+            false => Ok(()),
+        }
+    }
+
+    /// A batch's file says nothing of the batches before it: all that are not in the checkpoint are
+    /// written again.
+    fn recover(&mut self, _claim: &Claim<'_>) -> Result<Option<u64>, SinkError> {
+        self.is_saved = true;
+        // The directory may be new.
+        self.sync_names()?;
+        let parent = self.directory.join("..");
+        sync_directory(&parent).map_err(|source| SinkError::File { path: parent, source })?;
+        Ok(None)
     }
 
     fn abort(&mut self) {

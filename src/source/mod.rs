@@ -126,6 +126,13 @@ pub trait Source: Send + 'static {
         false
     }
 
+    /// Whether a job without checkpoints that is started again reads again whatever its sinks had
+    /// not confirmed: so does one that begins at its first record, not one that begins with what
+    /// comes next. Told when the job starts.
+    fn reads_again(&self) -> bool {
+        self.rewinds()
+    }
+
     /// Whether there is, or may come, anything behind these offsets, by partition: what is there
     /// now, if the job is `bounded`. Asked after [`Source::partitions`] where a job goes on that an
     /// earlier run may have brought to its end; it then ends without another batch.

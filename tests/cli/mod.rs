@@ -11,6 +11,7 @@ mod examples;
 mod learning;
 mod records;
 mod signals;
+mod stalled_sink;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -35,6 +36,7 @@ pub fn trials() -> Vec<Trial> {
         learning::trials(),
         records::trials(),
         signals::trials(),
+        stalled_sink::trials(),
     ]
     .into_iter()
     .flatten()

@@ -4,12 +4,12 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use futures_executor::block_on;
-use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
 use xtask::kafka::{Broker, Jars};
 
 static BROKER: Mutex<Option<Broker>> = Mutex::new(None);
@@ -105,6 +105,70 @@ pub fn produce<'a>(address: &str, topic: &str, messages: impl IntoIterator<Item 
         }
     }
     producer.flush(TIMEOUT).expect("all messages sent");
+}
+
+/// What a reader sees who reads only what is committed: the payloads of each partition, in order. There
+/// must be no open transaction in its way.
+pub fn committed(address: &str, topic: &str) -> Vec<Vec<String>> {
+    contents(address, topic, "read_committed")
+}
+
+/// What others see.
+pub fn uncommitted(address: &str, topic: &str) -> Vec<Vec<String>> {
+    contents(address, topic, "read_uncommitted")
+}
+
+fn contents(address: &str, topic: &str, isolation: &str) -> Vec<Vec<String>> {
+    let reader = |isolation| -> BaseConsumer {
+        let mut config = client(address);
+        config.set("group.id", "contents").set("enable.auto.commit", "false");
+        config.set("enable.partition.eof", "true").set("isolation.level", isolation);
+        config.create().expect("a consumer")
+    };
+    let (consumer, all) = (reader(isolation), reader("read_uncommitted"));
+    let metadata = consumer.fetch_metadata(Some(topic), TIMEOUT).expect("metadata");
+    let partitions = metadata.topics()[0].partitions().len();
+    let mut places = TopicPartitionList::new();
+    for partition in 0..partitions as i32 {
+        let end =
+            |by: &BaseConsumer| by.fetch_watermarks(topic, partition, TIMEOUT).expect("ends").1;
+        assert_eq!(end(&consumer), end(&all), "a transaction is open in {topic}-{partition}");
+        places.add_partition_offset(topic, partition, Offset::Beginning).expect("a place");
+    }
+    consumer.assign(&places).expect("assigned");
+    let mut read = vec![Vec::new(); partitions];
+    let mut left = partitions;
+    while left > 0 {
+        match consumer.poll(TIMEOUT).expect("a message or an end") {
+            Ok(message) => {
+                let text = String::from_utf8_lossy(message.payload().expect("a payload"));
+                read[message.partition() as usize].push(text.into_owned());
+            }
+            Err(KafkaError::PartitionEOF(_)) => left -= 1,
+            Err(error) => panic!("{topic}: {error}"),
+        }
+    }
+    read
+}
+
+/// How many offsets a partition has given out so far.
+pub fn end_of(address: &str, topic: &str, partition: i32) -> i64 {
+    let mut config = client(address);
+    let reader: BaseConsumer =
+        config.set("isolation.level", "read_uncommitted").create().expect("a consumer");
+    reader.fetch_watermarks(topic, partition, TIMEOUT).expect("ends").1
+}
+
+/// Begins a transaction, writes a message to a partition, and goes without ending it.
+pub fn leave_open(address: &str, id: &str, topic: &str, partition: i32, payload: &str) {
+    let mut config = client(address);
+    let producer: BaseProducer = config.set("transactional.id", id).create().expect("a producer");
+    producer.init_transactions(TIMEOUT).expect("begun");
+    producer.begin_transaction().expect("begun");
+    let record: BaseRecord<'_, (), str> =
+        BaseRecord::to(topic).partition(partition).payload(payload);
+    producer.send(record).map_err(|(error, _)| error).expect("sent");
+    producer.flush(TIMEOUT).expect("sent");
 }
 
 /// Numbered lines `FROM..TO`, dealt to the partitions in turn.

@@ -1,11 +1,14 @@
-//! Against a real Apache Kafka broker: what is read, where it begins, what others see of it, and
-//! what happens while the broker is away.
+//! Against a real Apache Kafka broker: what is read, where it begins, what others see of it, what
+//! happens while the broker is away, and whether what is written is there exactly once.
 //!
-//! Catches a client that works only with librdkafka's mock cluster. Can't catch what takes several
-//! brokers: leaders that move, replicas that lag.
+//! Catches a client that works only with librdkafka's mock cluster, whose transactions are none. Can't
+//! catch what takes several brokers: leaders that move, replicas that lag, a coordinator that is
+//! another one after a failure.
 
+mod exactly_once;
 mod jobs;
 mod lane;
+mod liar;
 mod outage;
 mod reading;
 
@@ -17,7 +20,8 @@ use crate::support::{skipped, test};
 pub use lane::stop;
 
 pub fn trials() -> Vec<Trial> {
-    let tests: Vec<(&str, fn())> = [reading::TESTS, jobs::TESTS, outage::TESTS].concat();
+    let tests: Vec<(&str, fn())> =
+        [reading::TESTS, jobs::TESTS, outage::TESTS, exactly_once::TESTS].concat();
     match Jars::from_environment() {
         Ok(_) => tests.into_iter().map(|(name, body)| test("kafka", name, body)).collect(),
         Err(why) => tests.iter().map(|(name, _)| skipped("kafka", name, &why)).collect(),

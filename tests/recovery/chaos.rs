@@ -11,6 +11,7 @@ use libtest_mimic::Trial;
 use rustix::process::Signal;
 
 use super::damage::files;
+use crate::support::kills::lines;
 use crate::support::process::{Ended, Running, is_alive, send, tidegate};
 use crate::support::{Rng, test_within};
 
@@ -76,17 +77,13 @@ impl Job {
             "windowed-wordcount --window 3s",
             "connected-components --window 4s --output changes",
         ][rng.below(4) as usize];
-        let mut text = String::new();
-        for _ in 0..6_000 {
-            if workload.starts_with("connected") {
-                text.push_str(&format!("[{},{}]\n", rng.below(300), rng.below(300)));
-                continue;
+        let text = match workload.starts_with("connected") {
+            true => {
+                let edges = (0..6_000).map(|_| (rng.below(300), rng.below(300)));
+                edges.map(|(from, to)| format!("[{from},{to}]\n")).collect()
             }
-            for _ in 0..1 + rng.below(6) {
-                text.push_str(&format!("w{} ", rng.below(60) * rng.below(60)));
-            }
-            text.push('\n');
-        }
+            false => lines(rng, 6_000),
+        };
         fs::write(place.path().join("lines"), text).expect("written");
         let command = format!(
             "run {workload} --source file:lines --trigger available-now --records-per-partition 40"

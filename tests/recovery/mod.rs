@@ -13,6 +13,7 @@ mod faults;
 mod inspection;
 mod journal;
 mod restarts;
+mod text_files;
 
 use libtest_mimic::Trial;
 
@@ -25,6 +26,7 @@ pub fn trials() -> Vec<Trial> {
         chaos::trials(),
         damage::trials(),
         clusters::trials(),
+        text_files::trials(),
     ];
     parts.into_iter().flatten().collect()
 }

@@ -1,6 +1,8 @@
 //! How tests are made: named by a sentence, killed when they hang, skipped aloud.
 
 #[cfg(feature = "cli")]
+pub mod kills;
+#[cfg(feature = "cli")]
 pub mod process;
 
 use std::net::TcpListener;

@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -81,6 +81,14 @@ impl Program {
         }
         let out = Capture::of(child.stdout.take());
         Running::of(child, out, None)
+    }
+
+    /// Starts it, and gives its standard input to the test.
+    pub fn start_fed(mut self) -> (Running, ChildStdin) {
+        let mut child = self.command.stdin(Stdio::piped()).spawn().expect("the program starts");
+        let input = child.stdin.take().expect("its input is a pipe");
+        let out = Capture::of(child.stdout.take());
+        (Running::of(child, out, None), input)
     }
 
     /// Runs it to its end.

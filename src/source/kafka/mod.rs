@@ -244,6 +244,10 @@ impl<D: Record> Source for Kafka<D> {
         true
     }
 
+    fn reads_again(&self) -> bool {
+        self.start != StartAt::Latest
+    }
+
     fn open(
         &mut self,
         assigned: &[Partition],

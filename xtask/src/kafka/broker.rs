@@ -29,6 +29,19 @@ impl Broker {
     ///
     /// If it does not come up: the text has the end of its log.
     pub fn start(jars: &Jars, port: u16) -> Result<Self, String> {
+        Broker::start_as(jars, port, None)
+    }
+
+    /// The same on a free port, for clients that are to come by `address`: a proxy's.
+    ///
+    /// # Errors
+    ///
+    /// As [`Broker::start`].
+    pub fn start_behind(jars: &Jars, address: SocketAddr) -> Result<Self, String> {
+        Broker::start_as(jars, 0, Some(address))
+    }
+
+    fn start_as(jars: &Jars, port: u16, advertised: Option<SocketAddr>) -> Result<Self, String> {
         let system = |what: &str, error: std::io::Error| format!("can't {what}: {error}");
         let home = TempDir::with_prefix("tidegate-kafka-")
             .map_err(|e| system("make a directory for the broker", e))?;
@@ -44,6 +57,7 @@ impl Broker {
         let config = home.path().join("server.properties");
         let data = home.path().join("data");
         let text = PROPERTIES
+            .replace("ADVERTISED", &advertised.unwrap_or(address).to_string())
             .replace("CLIENT", &address.to_string())
             .replace("CONTROLLER_ADDRESS", &inner.to_string())
             .replace("DATA", &data.display().to_string());
@@ -63,6 +77,11 @@ impl Broker {
     /// Its `HOST:PORT`.
     pub fn address(&self) -> String {
         self.address.to_string()
+    }
+
+    /// Where it listens.
+    pub fn socket(&self) -> SocketAddr {
+        self.address
     }
 
     /// Ends the broker's process as a crash would; its data stays.
@@ -131,7 +150,7 @@ process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@CONTROLLER_ADDRESS
 listeners=PLAINTEXT://CLIENT,CONTROLLER://CONTROLLER_ADDRESS
-advertised.listeners=PLAINTEXT://CLIENT
+advertised.listeners=PLAINTEXT://ADVERTISED
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=PLAINTEXT

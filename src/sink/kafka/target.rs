@@ -1,0 +1,149 @@
+//! Where messages go, and what there is to know of it.
+
+use std::time::Duration;
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use tidegate_operators::stable_hash;
+
+use super::KafkaMessage;
+use crate::error::{SinkError, SourceError};
+use crate::kafka::{Client, Connection, explain, find_topics};
+
+/// A topic, and how it is reached.
+#[derive(Clone)]
+pub(super) struct Target {
+    pub(super) client: Client,
+    pub(super) topic: String,
+    pub(super) partitions: u64,
+    pub(super) fail_fast: bool,
+}
+
+/// With `fail_fast`, nothing is waited for longer than this.
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
+
+/// What makes a producer fast, and patient.
+const DEFAULTS: [(&str, &str); 7] = [
+    ("enable.idempotence", "true"),
+    ("acks", "all"),
+    ("linger.ms", "2"),
+    ("queue.buffering.max.messages", "1000000"),
+    ("batch.num.messages", "10000"),
+    ("reconnect.backoff.max.ms", "1000"),
+    // The progress topic is created as it has to be, and others by their owners.
+    ("allow.auto.create.topics", "false"),
+];
+
+impl Target {
+    /// Looks for the topic, waiting for the broker if it is away; gives a producer without
+    /// transactions, too.
+    pub(super) fn find(
+        client: &Client,
+        topic: &str,
+        fail_fast: bool,
+    ) -> Result<(Self, BaseProducer<Connection>), SinkError> {
+        let mut target =
+            Target { client: client.clone(), topic: topic.to_owned(), partitions: 0, fail_fast };
+        // 0: for as long as it takes.
+        let timeout_ms = if fail_fast { "60000" } else { "0" };
+        let producer: BaseProducer<Connection> =
+            target.producer(&[("message.timeout.ms", timeout_ms)], Connection::default())?;
+        target.partitions = target.partitions_of(producer.client(), topic)?;
+        Ok((target, producer))
+    }
+
+    /// How many partitions a topic has; it must be there.
+    pub(super) fn partitions_of<C: ClientContext>(
+        &self,
+        client: &rdkafka::client::Client<C>,
+        topic: &str,
+    ) -> Result<u64, SinkError> {
+        let mut tries = 0;
+        let found = find_topics(client, &self.client.brokers, &[topic.to_owned()], &mut |why| {
+            tries += 1;
+            if tries == 1 {
+                log::warn!("waiting for Kafka at {}: {why}", self.client.brokers);
+            }
+            !self.fail_fast
+        });
+        let found = found.map_err(|error| match error {
+            SourceError::Client { message, source } => SinkError::Client { message, source },
+            other => SinkError::Invalid(other.to_string()),
+        })?;
+        Ok(u64::from(found[0].partitions))
+    }
+
+    /// A producer with some more options.
+    pub(super) fn producer(
+        &self,
+        options: &[(&str, &str)],
+        connection: Connection,
+    ) -> Result<BaseProducer<Connection>, SinkError> {
+        self.connect(&[&DEFAULTS, options].concat(), connection)
+    }
+
+    /// Any client with these options.
+    pub(super) fn connect<T: FromClientConfigAndContext<Connection>>(
+        &self,
+        options: &[(&str, &str)],
+        connection: Connection,
+    ) -> Result<T, SinkError> {
+        self.client
+            .config(options)
+            .create_with_context(connection)
+            .map_err(|error| failed("can't make a Kafka client", error))
+    }
+
+    /// Gives the client a message for the topic, waiting while its queue is full.
+    pub(super) fn send(
+        &self,
+        producer: &BaseProducer<Connection>,
+        message: &KafkaMessage,
+    ) -> KafkaResult<()> {
+        let KafkaMessage { key, payload } = message;
+        let hash = stable_hash(key.as_deref().unwrap_or(payload));
+        let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(&self.topic)
+            .payload(payload.as_slice())
+            .partition((hash % self.partitions) as i32);
+        if let Some(key) = key {
+            record = record.key(key);
+        }
+        push(producer, record)
+    }
+}
+
+/// Puts a record into the client's queue, waiting while that is full.
+pub(super) fn push(
+    producer: &BaseProducer<Connection>,
+    mut record: BaseRecord<'_, [u8], [u8]>,
+) -> KafkaResult<()> {
+    while let Err((error, again)) = producer.send(record) {
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
+            return Err(error);
+        }
+        // The queue is as full as it may be: wait for the broker to take some.
+        producer.poll(Duration::from_millis(10));
+        record = again;
+    }
+    Ok(())
+}
+
+/// Waits until every message is delivered, or given up. The client's own `flush` would look only
+/// every 100 ms.
+pub(super) fn drain(producer: &BaseProducer<Connection>) {
+    let mut glance = Duration::from_millis(1);
+    while producer.in_flight_count() > 0 {
+        producer.poll(glance);
+        glance = (2 * glance).min(Duration::from_millis(20));
+    }
+}
+
+/// A failed call, and what to do about it.
+pub(super) fn failed(what: impl Into<String>, error: KafkaError) -> SinkError {
+    match explain(what.into(), error) {
+        SourceError::Client { message, source } => SinkError::Client { message, source },
+        other => SinkError::Invalid(other.to_string()),
+    }
+}
