@@ -12,6 +12,8 @@ pub mod kafka;
 mod memory;
 mod null;
 mod operator;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+pub mod sql;
 mod text_files;
 
 use tidegate_operators::{Record, Tick};
