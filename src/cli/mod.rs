@@ -13,6 +13,8 @@ mod progress;
 mod run;
 mod sink;
 mod source;
+#[cfg(feature = "sql")]
+mod sql;
 mod stop;
 mod summary;
 

@@ -12,7 +12,7 @@ pub mod kafka;
 mod memory;
 mod null;
 mod operator;
-#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+#[cfg(feature = "sql")]
 pub mod sql;
 mod text_files;
 

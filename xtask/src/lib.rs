@@ -1,6 +1,8 @@
 //! What the project needs around its code, for `cargo xtask` and for the tests.
 
+mod daemon;
 pub mod kafka;
+pub mod sql;
 pub mod test;
 
 use std::path::{Path, PathBuf};

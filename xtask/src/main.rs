@@ -18,7 +18,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run all tests, those against a real Kafka broker included
+    /// Run all tests, those against a real Kafka broker and real databases included
     Test(Test),
     /// Start a real Kafka broker on this host, and stop it at Ctrl-C
     Kafka {

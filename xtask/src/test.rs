@@ -13,10 +13,11 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::kafka::{JARS_VARIABLE, Jars};
+use crate::sql::{MARIADB_VARIABLE, MariaDb, POSTGRES_VARIABLE, Postgres};
 
-/// Run all tests, those against a real Kafka broker included
+/// Run all tests, those against a real Kafka broker and real databases included
 ///
-/// What this machine can't have (no Java, no Maven, no network) is skipped and counted; with
+/// What this machine can't have (no Java, no Maven, no apt-get, no network) is skipped and counted; with
 /// `--all`, or `CI=true` in the environment, a skip is a failure.
 #[derive(Args)]
 pub struct Test {
@@ -27,6 +28,9 @@ pub struct Test {
     /// Only tests whose name contains this
     filter: Option<String>,
 }
+
+/// What is tested, and not built unless it is asked for.
+const FEATURES: &str = "--features=tidegate/mysql,tidegate/postgres,tidegate/sqlite";
 
 /// Tells the tests that a skip is a failure.
 const STRICT_VARIABLE: &str = "TIDEGATE_TEST_ALL";
@@ -43,20 +47,33 @@ impl Test {
     pub fn run(self) -> Result<ExitCode, String> {
         let strict = self.all || std::env::var("CI").is_ok_and(|value| value == "true");
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args(["test", "--workspace"]).current_dir(crate::root());
+        cargo.args(["test", "--workspace", FEATURES]).current_dir(crate::root());
         let built = cargo.arg("--no-run").status().map_err(|e| format!("can't run Cargo: {e}"))?;
         if !built.success() {
             return Err("the tests can't be built".into());
         }
 
         let mut cargo = Command::new(cargo.get_program());
-        cargo.args(["test", "--workspace", "--no-fail-fast"]).current_dir(crate::root());
+        cargo.args(["test", "--workspace", FEATURES, "--no-fail-fast"]).current_dir(crate::root());
         cargo.args(self.filter);
         match Jars::fetch() {
             Ok(jars) => {
                 cargo.env(JARS_VARIABLE, jars.directory());
             }
             Err(reason) => eprintln!("warning: the tests against a real Kafka can't run: {reason}"),
+        }
+        for (variable, server, found) in [
+            (POSTGRES_VARIABLE, "PostgreSQL", Postgres::programs()),
+            (MARIADB_VARIABLE, "MariaDB", MariaDb::directory()),
+        ] {
+            match found {
+                Ok(directory) => {
+                    cargo.env(variable, directory);
+                }
+                Err(reason) => {
+                    eprintln!("warning: the tests against a real {server} can't run: {reason}");
+                }
+            }
         }
         if strict {
             cargo.env(STRICT_VARIABLE, "1");

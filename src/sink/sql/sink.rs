@@ -26,7 +26,7 @@ pub struct SqlSink<DB, F> {
     form: PhantomData<fn(F)>,
 }
 
-impl<DB: Database, F> SqlSink<DB, F> {
+impl<DB, F> SqlSink<DB, F> {
     pub(super) fn new(database: DB, table: &str) -> Self {
         SqlSink {
             database,
@@ -67,7 +67,9 @@ impl<DB: Database, F> SqlSink<DB, F> {
         self.patience = time;
         self
     }
+}
 
+impl<DB: Database, F> SqlSink<DB, F> {
     pub(super) fn label(&self) -> String {
         let TableName { schema, table } = &self.table;
         let schema = schema.as_ref().map_or(String::new(), |schema| format!("{schema}."));

@@ -17,7 +17,7 @@ use crate::table::Change;
 #[derive(Clone, Copy, Debug)]
 pub enum Upsert {}
 
-impl<DB: Database> SqlSink<DB, Upsert> {
+impl<DB> SqlSink<DB, Upsert> {
     /// Names the columns that tell all rows of the table apart. The database must have a unique
     /// index on them, best as the primary key.
     pub fn key<C: Into<String>>(mut self, columns: impl IntoIterator<Item = C>) -> Self {
