@@ -18,7 +18,7 @@ pub fn trials() -> Vec<Trial> {
 }
 
 /// Lines of words, the same for a seed.
-fn lines(rng: &mut Rng, lines: usize) -> String {
+pub fn lines(rng: &mut Rng, lines: usize) -> String {
     let mut text = String::new();
     for _ in 0..lines {
         for _ in 0..1 + rng.below(6) {
@@ -30,7 +30,7 @@ fn lines(rng: &mut Rng, lines: usize) -> String {
 }
 
 /// Runs a job to its end, and kills it until it gets there; gives the number of kills.
-fn with_kills(place: &Path, rng: &mut Rng, command: &str) -> usize {
+pub fn with_kills(place: &Path, rng: &mut Rng, command: &str) -> usize {
     for kills in 0.. {
         let workers = 1 + rng.below(4);
         let mut job = tidegate(&format!("{command} -w {workers}")).within(place).start();

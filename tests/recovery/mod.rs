@@ -7,7 +7,7 @@
 //! more than one process.
 
 mod damage;
-mod kills;
+pub mod kills;
 mod restarts;
 
 use libtest_mimic::Trial;
