@@ -9,6 +9,7 @@ pub const TESTS: &[Test] = &[
     ("a batch that is delivered twice is there once", &Kind::ALL, delivered_twice),
     ("a start that was taken for dead writes no more", &Kind::ALL, taken_for_dead),
     ("a commit whose answer is lost is neither lost nor doubled", SERVERS, lost_answers),
+    ("two sinks of one job can't note their batches in one line", &Kind::ALL, one_line),
     ("the number of shards is kept", &Kind::ALL, other_shards),
     ("without checkpoints nothing is noted", &Kind::ALL, nothing_noted),
 ];
@@ -94,6 +95,14 @@ fn lost_answers(kind: Kind) {
     proxy.cut(Cut::After);
     unsaved.batch(14, &[came("x", 1)]).expect("it is written in the end");
     assert_eq!(place.number("SELECT COUNT(*) FROM log WHERE batch = 14"), 2);
+}
+
+fn one_line(kind: Kind) {
+    let place = Place::new(kind);
+    let (mut first, mut second) = (place.keeper(1), place.keeper(1));
+    first.writer.recover(1).expect("claimed");
+    let error = second.writer.recover(1).expect_err("it is taken").to_string();
+    assert!(error.contains("`counts`") && error.contains("id of its own"), "{error}");
 }
 
 fn other_shards(kind: Kind) {

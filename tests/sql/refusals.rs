@@ -20,7 +20,8 @@ fn refused(sink: &str, texts: &[&str]) {
 
 fn tables(kind: Kind) {
     let place = Place::new(kind);
-    place.run("CREATE TABLE bare (word VARCHAR(20), count BIGINT)");
+    let word = if kind == Kind::MariaDb { "VARBINARY(20)" } else { "VARCHAR(20)" };
+    place.run(&format!("CREATE TABLE bare (word {word}, count BIGINT)"));
     place.run("CREATE TABLE needy (word VARCHAR(20), count BIGINT, more BIGINT NOT NULL)");
     for (parameters, texts) in [
         ("table=nothing", &["no table `nothing`", "create it"][..]),

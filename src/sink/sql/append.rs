@@ -33,9 +33,9 @@ impl<DB: Database, D: Record> Sink<D> for SqlSink<DB, Append> {
 
 fn encode<D: Record>(layout: &Layout, tick: &Tick, rows: &[D]) -> Result<Work, SinkError> {
     let mut work = Work { came: (0..rows.len()).collect(), ..Work::default() };
+    let of_batch = [Value::Integer(tick.id.into()), Value::from(tick.time_ms)];
     for row in rows {
-        let of_batch = [Value::Integer(tick.id.into()), Value::from(tick.time_ms)];
-        work.push(layout, of_batch, row)?;
+        work.push(layout, &of_batch, row)?;
     }
     Ok(work)
 }

@@ -118,9 +118,15 @@ fn fault(error: Error) -> Fault {
         Error::MySqlError(error) => is_passing(error.code),
         _ => false,
     };
+    // What the server or the system says stands for itself.
+    let source: Box<dyn std::error::Error + Send + Sync> = match error {
+        Error::MySqlError(said) => Box::new(said),
+        Error::IoError(said) => Box::new(said),
+        other => Box::new(other),
+    };
     match passing {
-        true => Fault::Passing(Box::new(error)),
-        false => Fault::Lasting(Box::new(error)),
+        true => Fault::Passing(source),
+        false => Fault::Lasting(source),
     }
 }
 

@@ -24,7 +24,12 @@ struct Line {
 
 impl Progress {
     /// Keeps earlier starts from writing, and gives the last batch that any of them has written.
-    pub(super) fn claim(&self, connection: &mut impl Connection) -> Result<u64, Fault> {
+    /// Tried again, it may find that it has been here before.
+    pub(super) fn claim(
+        &self,
+        connection: &mut impl Connection,
+        is_again: bool,
+    ) -> Result<u64, Fault> {
         // A right to create tables is needed only where this one is missing.
         let shards = format!("SELECT shards FROM {TABLE} WHERE sink = ?");
         let parameters = [Value::from(&*self.id)];
@@ -42,20 +47,29 @@ impl Progress {
                 self.id, self.shards
             )));
         }
-        if self.line(connection)?.is_none() {
-            let insert = format!(
-                "INSERT INTO {TABLE} (sink, shard, shards, generation, batch) VALUES (?, ?, ?, ?, 0)"
-            );
-            let [sink, shard] = self.place();
-            let parameters = [sink, shard, self.shards.into(), self.generation.into()];
-            connection.execute(&insert, &parameters)?;
+        let ([sink, shard], generation) = (self.place(), Value::from(self.generation));
+        match self.line(connection)? {
+            None => {
+                let insert = format!(
+                    "INSERT INTO {TABLE} (sink, shard, shards, generation, batch) \
+                     VALUES (?, ?, ?, ?, 0)"
+                );
+                connection.execute(&insert, &[sink, shard, self.shards.into(), generation])?;
+            }
+            Some(line) if line.generation == self.generation && !is_again => {
+                return Err(Fault::Invalid(format!(
+                    "another sink of this job writes as `{}`, too: give each an id of its own",
+                    self.id
+                )));
+            }
+            Some(_) => {
+                let fence = format!(
+                    "UPDATE {TABLE} SET generation = ? \
+                     WHERE sink = ? AND shard = ? AND generation <= ?"
+                );
+                connection.execute(&fence, &[generation.clone(), sink, shard, generation])?;
+            }
         }
-        let fence = format!(
-            "UPDATE {TABLE} SET generation = ? WHERE sink = ? AND shard = ? AND generation <= ?"
-        );
-        let [sink, shard] = self.place();
-        let generation = Value::from(self.generation);
-        connection.execute(&fence, &[generation.clone(), sink, shard, generation])?;
         match self.line(connection)? {
             Some(line) if line.generation == self.generation => Ok(line.batch as u64),
             line => Err(self.refused(line)),

@@ -71,7 +71,7 @@ fn encode<D: Record>(
 ) -> Result<Work, SinkError> {
     let mut work = Work::default();
     for change in changes {
-        work.push(layout, [], &change.row)?;
+        work.push(layout, &[], &change.row)?;
     }
     let width = layout.columns.len();
     let mut came: HashMap<Vec<&Value>, usize> = HashMap::with_capacity(changes.len());

@@ -2,9 +2,10 @@
 
 use std::marker::PhantomData;
 
+use serde::Serialize;
 use tidegate_operators::Tick;
 
-use super::cells::Value;
+use super::cells::{self, Value};
 use super::connection::{Connection, Database, Fault};
 use super::layout::Layout;
 use super::progress::Progress;
@@ -36,22 +37,23 @@ impl Work {
     pub(super) fn push(
         &mut self,
         layout: &Layout,
-        before: impl IntoIterator<Item = Value>,
-        row: &impl serde::Serialize,
+        before: &[Value],
+        row: &impl Serialize,
     ) -> Result<(), SinkError> {
-        let width = layout.columns.len();
+        self.values.extend_from_slice(before);
         let begin = self.values.len();
-        self.values.extend(before);
-        super::cells::append(row, &mut self.values)
+        cells::append(row, &mut self.values)
             .map_err(|source| SinkError::Format { format: "columns", source: Box::new(source) })?;
-        match self.values.len() - begin {
-            given if given == width => Ok(()),
-            given => Err(SinkError::Invalid(format!(
-                "a row gives {given} columns, but {width} are to be written: {}; name those that \
-                 the rows give",
-                layout.names('`')
-            ))),
+        let (given, wanted) = (self.values.len() - begin, &layout.columns[before.len()..]);
+        if given == wanted.len() {
+            return Ok(());
         }
+        let names = Layout::list(wanted, '`', str::to_owned).join(", ");
+        Err(SinkError::Invalid(format!(
+            "a row gives {given} columns, but {} are to be written: {names}; name those that it \
+             gives with `columns`",
+            wanted.len()
+        )))
     }
 }
 
@@ -119,7 +121,10 @@ impl<DB: Database, D> Writer<D> for SqlWriter<DB, D> {
     fn recover(&mut self, generation: u64) -> Result<Option<u64>, SinkError> {
         self.progress.generation = generation as i64;
         let (progress, what) = (&self.progress, "claim a line of `tidegate_progress`");
-        let batch = self.session.attempt(what, |connection| progress.claim(connection))?;
+        let mut is_again = false;
+        let batch = self.session.attempt(what, |connection| {
+            progress.claim(connection, std::mem::replace(&mut is_again, true))
+        })?;
         self.is_saved = true;
         Ok(Some(batch))
     }
