@@ -162,6 +162,8 @@ pub struct Config {
     /// Where the job's checkpoints lie, from which it goes on when it is started again; without
     /// them it begins anew.
     pub checkpoints: Option<Checkpoints>,
+    /// Whether the job only runs again what was planned, without writing anything, and ends.
+    pub(crate) replays_only: bool,
 }
 
 impl Config {
@@ -188,6 +190,7 @@ impl Config {
             listeners: Vec::new(),
             plan_log: None,
             checkpoints: None,
+            replays_only: false,
         }
     }
 
@@ -373,9 +376,6 @@ impl Config {
         }
         if self.stall_timeout.is_zero() {
             return zero("stall_timeout");
-        }
-        if self.checkpoints.is_some() && self.processes() > 1 {
-            return Err(ConfigError::CheckpointsInCluster);
         }
         if self.records_per_partition_max == Some(0) {
             return zero("records_per_partition_max");

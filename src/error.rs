@@ -169,6 +169,9 @@ pub enum ConfigError {
         /// The number of processes.
         processes: usize,
     },
+    /// Something that needs checkpoints.
+    #[error("no checkpoints: say where they lie (`--checkpoint DIR`)")]
+    NoCheckpoints,
     /// The number of addresses is not the number of processes.
     #[error("{addresses} addresses for {processes} processes: give one `HOST:PORT` for each")]
     Addresses {
@@ -177,9 +180,6 @@ pub enum ConfigError {
         /// The number of processes.
         processes: usize,
     },
-    /// Checkpoints in a cluster.
-    #[error("checkpoints of a job of several processes: use one process with several workers")]
-    CheckpointsInCluster,
 }
 
 /// A program that can't run: found when the program is built, before anything is opened.
@@ -317,6 +317,52 @@ pub enum RecoveryError {
         /// The directory.
         path: PathBuf,
     },
+    /// Nothing was ever saved there.
+    #[error(
+        "`{}` has no checkpoints: give the directory that a job was given with `--checkpoint`",
+        path.display()
+    )]
+    NoCheckpoints {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A directory that should be empty.
+    #[error("`{}` is not empty: give a directory that is, or that does not exist yet", path.display())]
+    NotEmpty {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Batches can't be run again: there is nothing to begin with.
+    #[error(
+        "`{}` has one checkpoint only: batches are run again from an older one to the newest; let \
+         the job run until it has saved twice", path.display()
+    )]
+    OneCheckpoint {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A checkpoint that is not there.
+    #[error(
+        "`{}` has no checkpoint{}: `tidegate checkpoint ls` shows which there are",
+        path.display(), batch.map_or(String::new(), |batch| format!(" of batch {batch}"))
+    )]
+    NoCheckpoint {
+        /// The directory.
+        path: PathBuf,
+        /// The batch; any, if `None`.
+        batch: Option<BatchId>,
+    },
+    /// Another process of the job has checkpoints elsewhere.
+    #[error(
+        "`{}` does not have the checkpoints of process 0 (generation {generation}): give every \
+         process the same directory, on a file system that all hosts share", path.display()
+    )]
+    NotShared {
+        /// The directory.
+        path: PathBuf,
+        /// What process 0 has claimed in its own.
+        generation: u64,
+    },
     /// A file is not what was written.
     #[error("`{}` is damaged: {what}", path.display())]
     Damaged {
@@ -339,21 +385,22 @@ pub enum RecoveryError {
     /// An operator with a saved state is not in the program.
     #[error(
         "the checkpoint has the state of operator `{uid}`, which the program does not have: was it \
-         renamed? Names are given with `uid`"
+         renamed? Names are given with `uid`; `--drop-state {uid}` forgets it"
     )]
     OperatorGone {
         /// Its name.
         uid: String,
     },
     /// An operator keeps rows of another type now.
-    #[error("operator `{uid}` keeps rows of `{now}`, but `{saved}` was saved: give it a new `uid`")]
+    #[error(
+        "the state of operator `{uid}` can't be read any more: {difference}; go back to what was, \
+         or give the operator a new `uid` and drop the old one's state (`--drop-state {uid}`)"
+    )]
     SchemaChanged {
         /// Its name.
         uid: String,
-        /// The type that was saved.
-        saved: String,
-        /// The type of now.
-        now: &'static str,
+        /// What is different.
+        difference: String,
     },
     /// A batch that is run again finds other records.
     #[error(

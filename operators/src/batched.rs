@@ -225,6 +225,26 @@ pub struct Folding {
 }
 
 impl Folding {
+    /// What differences add up to.
+    ///
+    /// ```
+    /// use tidegate_operators::batched::Folding;
+    ///
+    /// let folding = Folding { through: 7, is_whole: false };
+    /// let folded = folding.differences(vec![('a', 1), ('b', 1), ('a', -1), ('b', 1)]);
+    /// assert_eq!(folded, [('b', 2)]);
+    /// ```
+    pub fn differences<R: Ord, D: Copy + Default + PartialEq + std::ops::AddAssign>(
+        self,
+        rows: Vec<(R, D)>,
+    ) -> Vec<(R, D)> {
+        let mut sums: BTreeMap<R, D> = BTreeMap::new();
+        for (row, difference) in rows {
+            *sums.entry(row).or_default() += difference;
+        }
+        sums.into_iter().filter(|(_, sum)| *sum != D::default()).collect()
+    }
+
     /// The latest row of each key; what is gone is left out where nothing older stands behind it.
     ///
     /// ```
@@ -247,6 +267,20 @@ impl Folding {
         let latest: BTreeMap<K, R> = rows.into_iter().map(|row| (key(&row), row)).collect();
         latest.into_values().filter(|row| !(self.is_whole && is_gone(row))).collect()
     }
+}
+
+/// What a checkpoint's rows of an operator, oldest first, say together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SavedForm {
+    /// Pairs of a key and what is held for it: the latest counts, and nothing means gone.
+    Latest,
+    /// Triples of the batch at which a row comes, the batch at which it goes, and the row.
+    Panes,
+    /// Pairs of a row and a difference: what adds up to zero is gone.
+    Differences,
+    /// Each row counts.
+    Rows,
 }
 
 /// An operator as it is written: a function of its state and of one closed batch.
@@ -281,6 +315,12 @@ pub trait BatchOperator<T: Epoch>: 'static {
     fn fold(saved: Vec<Self::Saved>, folding: Folding) -> Vec<Self::Saved> {
         let _ = folding;
         saved
+    }
+
+    /// How saved rows are to be read, by whoever looks at a checkpoint; goes with
+    /// [`BatchOperator::fold`].
+    fn form() -> SavedForm {
+        SavedForm::Rows
     }
 
     /// Takes back rows that the tap gave in an earlier run, oldest first, before any batch.

@@ -77,7 +77,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::Serialize;
 use timely::dataflow::operators::{Input, Inspect, Probe};
 
-use crate::batched::{Attachment, Batch, BatchOperator, Output, Tap, attach};
+use crate::batched::{Attachment, Batch, BatchOperator, Folding, Output, Tap, attach};
 use crate::codec::Codecs;
 use crate::{Chunks, Diff, Peers, Record, Tick, ship, stable_hash};
 
@@ -342,6 +342,8 @@ where
 {
     let (mut running, mut tap) = (operator(), Tap::new(true));
     let (mut saved, mut changes) = (Vec::new(), Vec::new());
+    // So many of the saved rows have been folded with nothing older behind them.
+    let mut whole = 0;
     let mut table: Rows<E> = BTreeMap::new();
     for (batch, id) in history.iter().zip(1..) {
         let mut given: Rows<E> = BTreeMap::new();
@@ -369,7 +371,13 @@ where
         saved.extend(tap.take());
         if kill(id) {
             running = operator();
-            running.restore(saved.clone());
+            // As checkpoints come back: folded bit by bit while it ran, and all together at last.
+            let newer = O::fold(saved.split_off(whole), Folding { through: id, is_whole: false });
+            saved = O::fold(saved, Folding { through: id, is_whole: true });
+            whole = saved.len();
+            saved.extend(newer);
+            let all = Folding { through: id, is_whole: true };
+            running.restore(O::fold(saved.clone(), all));
             let mut restored: Rows<E> = BTreeMap::new();
             let mut give = |message: &mut Vec<(E, u64, Diff)>| {
                 for (row, _, diff) in message.drain(..) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::batched::{Batch, BatchOperator, Folding, Output, Route, StateSize, Tap};
+use crate::batched::{Batch, BatchOperator, Folding, Output, Route, SavedForm, StateSize, Tap};
 use crate::differences::Change;
 use crate::window::{Due, Ring};
 use crate::{Chunks, Epoch, Record, WindowRule, heap_bytes};
@@ -104,6 +104,10 @@ impl<T: Epoch, D: Record> BatchOperator<T> for WindowRows<D> {
 
     fn route(saved: &Self::Saved) -> Route {
         Route::of_key(&saved.2.0)
+    }
+
+    fn form() -> SavedForm {
+        SavedForm::Panes
     }
 
     fn fold(mut saved: Vec<Self::Saved>, folding: Folding) -> Vec<Self::Saved> {

@@ -8,12 +8,14 @@ mod data;
 mod ingest;
 mod latency;
 pub mod operators;
+mod recovery;
 mod report;
 mod source;
 mod topic;
 
 pub use ingest::ingest;
 pub use latency::latency;
+pub use recovery::recovery;
 pub use report::{BenchRow, Report, Verdict};
 
 use std::path::PathBuf;

@@ -113,6 +113,10 @@ pub struct StateArguments {
     #[arg(long, default_value = "10s", value_name = "TIME", value_parser = humantime::parse_duration)]
     pub checkpoint_every: Duration,
 
+    /// With --checkpoint: forget what is saved of this operator; may be given several times
+    #[arg(long, value_name = "UID", requires = "checkpoint")]
+    pub drop_state: Vec<String>,
+
     /// Write a record of each batch to this file, as JSON lines
     #[arg(long, value_name = "FILE")]
     pub metrics: Option<PathBuf>,
@@ -199,7 +203,9 @@ impl JobArguments {
         config = config.rate_control(self.batches.rate_control());
         if let Some(directory) = &self.state.checkpoint {
             let every = self.state.checkpoint_every;
-            config = config.checkpoints(Checkpoints::at(directory).every(every));
+            let mut checkpoints = Checkpoints::at(directory).every(every);
+            checkpoints.dropped = self.state.drop_state.clone();
+            config = config.checkpoints(checkpoints);
         }
         if let Some(cluster) = self.cluster.cluster()? {
             config = config.cluster(cluster);
@@ -246,15 +252,7 @@ impl ClusterArguments {
         let addresses = match &self.hostfile {
             None => (0..processes).map(|i| format!("localhost:{}", FIRST_PORT + i)).collect(),
             Some(path) => {
-                let text = std::fs::read_to_string(path).map_err(|error| {
-                    Failure::Usage(format!("can't read host file `{}`: {error}", path.display()))
-                })?;
-                let lines = text.lines().map(str::trim);
-                let hosts: Vec<String> = lines
-                    .filter(|line| !line.is_empty() && !line.starts_with('#'))
-                    .map(str::to_owned)
-                    .collect();
-                check_hosts(path, &hosts)?;
+                let hosts = read_hosts(path)?;
                 if hosts.len() < processes {
                     return Err(Failure::Usage(format!(
                         "host file `{}` has {} addresses for {processes} processes: give one \
@@ -281,6 +279,20 @@ impl ClusterArguments {
         }
         Ok(Some(Cluster { process, addresses, secret, join_timeout: None }))
     }
+}
+
+/// The addresses in a host file.
+pub fn read_hosts(path: &Path) -> Result<Vec<String>, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::Usage(format!("can't read host file `{}`: {error}", path.display()))
+    })?;
+    let lines = text.lines().map(str::trim);
+    let hosts: Vec<String> = lines
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(str::to_owned)
+        .collect();
+    check_hosts(path, &hosts)?;
+    Ok(hosts)
 }
 
 /// Refuses what is no address, and an address that two processes would share.

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use tidegate::bench::{BenchRow, Settings, ingest, latency, operators};
+use tidegate::bench::{BenchRow, Settings, ingest, latency, operators, recovery};
 
 use super::failure::Failure;
 use super::progress::Terminal;
@@ -32,6 +32,8 @@ enum What {
     Ingest(IngestOptions),
     /// Batch and record latency at a steady load
     Latency(Options),
+    /// What checkpoints and exactly-once output cost, and how long a restart takes
+    Recovery(Options),
     /// Keep one core busy, as another program would
     #[command(hide = true)]
     Spin,
@@ -80,6 +82,7 @@ impl Bench {
             What::Ingest(IngestOptions { options, broker }) => {
                 ingest(&options.settings(broker), &mut progress)?
             }
+            What::Recovery(options) => recovery(&options.settings(None), &mut progress)?,
             What::Latency(options) => latency(&options.settings(None), &mut progress)?,
         };
         bar.finish_and_clear();
@@ -97,7 +100,9 @@ impl Bench {
 impl What {
     fn options(&self) -> Option<&Options> {
         match self {
-            What::Operators(options) | What::Latency(options) => Some(options),
+            What::Operators(options) | What::Latency(options) | What::Recovery(options) => {
+                Some(options)
+            }
             What::Ingest(IngestOptions { options, .. }) => Some(options),
             What::Spin => None,
         }

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod bench;
+mod checkpoint;
 mod demo;
 mod failure;
 mod generate;
@@ -10,7 +11,9 @@ mod learning;
 mod logging;
 mod parent;
 mod progress;
+mod rehearsal;
 mod run;
+mod savepoint;
 mod sink;
 mod source;
 #[cfg(feature = "sql")]
@@ -19,6 +22,7 @@ mod stop;
 mod summary;
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::builder::Styles;
@@ -39,6 +43,7 @@ use clap::{Parser, Subcommand};
   tidegate run wordcount --source stdin            count words as you type them
   tidegate run windowed-wordcount --window 10s --source kafka://localhost:9092/lines
   tidegate launch -n 2 -w 2 run clickstream --source kafka://localhost:9092/clicks
+  tidegate checkpoint show state                   what a job has saved
   tidegate help run                                all about running workloads")]
 struct Cli {
     #[command(subcommand)]
@@ -61,6 +66,14 @@ enum Command {
     Run(run::Run),
     /// Start the processes of a job on this host, and watch them
     Launch(launch::Launch),
+    /// See what a job has saved
+    Checkpoint(checkpoint::Checkpoint),
+    /// Copy a checkpoint to a directory of its own
+    Savepoint(savepoint::Savepoint),
+    /// See whether a job could be started from its checkpoints
+    CheckRestore(rehearsal::CheckRestore),
+    /// Run saved batches again, and compare the state with what was saved
+    VerifyReplay(rehearsal::VerifyReplay),
     /// Make records and write them to a sink
     Generate(generate::Generate),
     /// Measure, each figure beside a baseline in the same run
@@ -77,6 +90,15 @@ fn styles() -> Styles {
         .placeholder(AnsiColor::Cyan.on_default())
 }
 
+/// Where the job of a command line is saved, if it is one that is.
+fn checkpoints_of(command: &[String]) -> Option<PathBuf> {
+    let words = std::iter::once("tidegate").chain(command.iter().map(String::as_str));
+    match Cli::try_parse_from(words).ok()?.command? {
+        Command::Run(run) => run.checkpoints(),
+        _ => None,
+    }
+}
+
 /// Runs the command line: 0 if all went well, 2 if nothing was begun, 1 if it failed on the way,
 /// 141 if whoever read the output (`| head`) has left.
 pub fn main() -> ExitCode {
@@ -88,6 +110,10 @@ pub fn main() -> ExitCode {
         None => demo::Demo::default().run(&terminal),
         Some(Command::Run(command)) => command.run(&terminal),
         Some(Command::Launch(command)) => command.run(),
+        Some(Command::Checkpoint(command)) => command.run(&terminal),
+        Some(Command::Savepoint(command)) => command.run(&terminal),
+        Some(Command::CheckRestore(command)) => command.run(&terminal),
+        Some(Command::VerifyReplay(command)) => command.run(&terminal),
         Some(Command::Generate(command)) => command.run(&terminal),
         Some(Command::Bench(command)) => command.run(&terminal),
         Some(Command::Demo(command)) => command.run(&terminal),

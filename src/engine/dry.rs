@@ -60,7 +60,7 @@ pub(super) fn outline(
         (env!("CARGO_PKG_VERSION"), &config.name, config.workers, config.processes()),
         (config.interval.as_nanos() as u64, format!("{:?}", config.trigger)),
         (&names.sources, &names.sinks, &names.operators),
-        (config.strategy.name(), config.codecs.names()),
+        (config.strategy.name(), config.codecs.names(), config.checkpoints.is_some()),
     );
     Ok(Outline { fingerprint: stable_hash(&shape), names, declared })
 }

@@ -8,8 +8,9 @@ use std::time::Duration;
 use timely::communication::{WorkerGuards, initialize_from};
 
 use super::build::Outline;
+use super::cluster::Agreement;
 use super::control::Control;
-use super::registry::Registry;
+use super::registry::{Declared, Registry};
 use super::signals::SignalListener;
 use super::watchdog::{Patience, Pulse, Watchdog};
 use super::worker::{self, Shared};
@@ -78,29 +79,30 @@ pub fn start(
     }
     let Outline { names, mut declared, fingerprint } = dry::outline(&config, &program)?;
 
-    let recovery = match &config.checkpoints {
-        Some(checkpoints) => {
-            let recovery = Recovery::open(checkpoints, &config.name, config.peers())?;
-            recovery.check_operators(&names.operators)?;
-            if let Trigger::Manual(clock) = &config.trigger {
-                clock.go_on_at(recovery.past.last().map_or(0, |tick| tick.id));
-            }
-            Some(Arc::new(recovery))
+    // Process 0 claims the generation; the others hear of it when they meet.
+    let claimed = match &config.checkpoints {
+        Some(checkpoints) if config.process() == 0 => {
+            Some(Recovery::open(checkpoints, &config.name, config.peers())?)
         }
-        None => None,
+        _ => None,
     };
+    let generation = claimed.as_ref().map_or(0, |recovery| recovery.generation);
+    let met = cluster::meet(&config, Agreement { fingerprint, generation }, &control)?;
+    let opened = match (claimed, &config.checkpoints) {
+        (None, Some(checkpoints)) => Recovery::join(checkpoints, met.generation).map(Some),
+        (claimed, _) => Ok(claimed),
+    }
+    .map_err(RunError::from)
+    .and_then(|recovery| open(&config, &control, &mut declared, recovery));
+    let (recovery, registry) = match opened {
+        Ok(opened) => opened,
+        Err(error) => {
+            met.leave();
+            return Err(error);
+        }
+    };
+    let cluster = met.join(&config)?;
     let local = config.local_workers();
-    let mut registry = Registry::default();
-    let is_stopping = || control.is_stopping() || control.has_failed();
-    let attempt = Attempt { fail_fast: config.fail_fast, is_stopping: &is_stopping };
-    for (index, source) in declared.sources.iter_mut().enumerate() {
-        source.open(index, &config, recovery.as_deref(), &attempt, &mut registry)?;
-    }
-    for (index, sink) in declared.sinks.iter_mut().enumerate() {
-        sink.open(index, &config, recovery.as_deref(), &mut registry)?;
-    }
-
-    let cluster = cluster::join(&config, fingerprint, &control)?;
     let pulses: Vec<Arc<Pulse>> = local.clone().map(|_| Arc::default()).collect();
     let shared = Arc::new(Shared {
         config: Arc::clone(&config),
@@ -146,6 +148,32 @@ pub fn start(
         _watchdog: watchdog,
         _signals: signals,
     })
+}
+
+/// Opens everything that the workers of this process read and write, at the place where an earlier
+/// run has left it.
+fn open(
+    config: &Config,
+    control: &Control,
+    declared: &mut Declared,
+    recovery: Option<Recovery>,
+) -> Result<(Option<Arc<Recovery>>, Registry), RunError> {
+    if let Some(recovery) = &recovery {
+        recovery.check(&declared.states)?;
+        if let Trigger::Manual(clock) = &config.trigger {
+            clock.go_on_at(recovery.past.last().map_or(0, |tick| tick.id));
+        }
+    }
+    let mut registry = Registry::default();
+    let is_stopping = || control.is_stopping() || control.has_failed();
+    let attempt = Attempt { fail_fast: config.fail_fast, is_stopping: &is_stopping };
+    for (index, source) in declared.sources.iter_mut().enumerate() {
+        source.open(index, config, recovery.as_ref(), &attempt, &mut registry)?;
+    }
+    for (index, sink) in declared.sinks.iter_mut().enumerate() {
+        sink.open(index, config, recovery.as_ref(), &mut registry)?;
+    }
+    Ok((recovery.map(Arc::new), registry))
 }
 
 /// A running job. Dropping it stops it, without waiting.

@@ -1,5 +1,7 @@
 //! What a plan says about one batch.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use tidegate_operators::Tick;
 
@@ -21,6 +23,23 @@ impl PlanRow {
     /// Whether no source will ever have more.
     pub fn is_exhausted(&self) -> bool {
         !self.sources.is_empty() && self.sources.iter().all(|source| source.exhausted)
+    }
+}
+
+/// `batch 12: lines-0 [400, 440), lines-1 [380, 420)`
+impl fmt::Display for PlanRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "batch {}:", self.tick.id)?;
+        let cuts = self.sources.iter().flat_map(|source| &source.partitions);
+        let mut read = cuts.filter(|cut| cut.from < cut.to).peekable();
+        if read.peek().is_none() {
+            return write!(f, " no records");
+        }
+        for (index, PartitionCut { name, from, to, .. }) in read.enumerate() {
+            let comma = if index > 0 { "," } else { "" };
+            write!(f, "{comma} {name} [{from}, {to})")?;
+        }
+        Ok(())
     }
 }
 

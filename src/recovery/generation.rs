@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::store::Store;
 use crate::error::RecoveryError;
+use crate::fault::{self, Point};
 
 /// Who runs.
 #[derive(Debug, Serialize, Deserialize)]
@@ -21,11 +22,13 @@ pub(super) type Cut = BTreeMap<String, u64>;
 
 /// Claims the next generation.
 pub(super) fn claim(store: &Store, job: &str, workers: usize) -> Result<u64, RecoveryError> {
-    let mut generation = generations(store, "claim")?.last().map_or(1, |last| last + 1);
+    let known = [generations(store, "claim")?, generations(store, "cut")?].concat();
+    let mut generation = known.into_iter().max().map_or(1, |last| last + 1);
     loop {
         let claim = Claim { generation, job: job.to_owned(), workers, process: std::process::id() };
         let name = format!("gen/{generation:010}.claim");
         if store.create(&name, &json(&claim))? {
+            fault::at(Point::Claimed).map_err(store.failed(&name))?;
             return Ok(generation);
         }
         generation += 1;
@@ -35,9 +38,9 @@ pub(super) fn claim(store: &Store, job: &str, workers: usize) -> Result<u64, Rec
 /// Says for good where the plan logs of earlier generations end: what is appended to them later is
 /// never read.
 pub(super) fn cut(store: &Store, generation: u64, cut: &Cut) -> Result<(), RecoveryError> {
-    let name = format!("gen/{generation:010}.cut");
+    let name = cut_name(generation);
     match store.create(&name, &json(cut))? {
-        true => Ok(()),
+        true => fault::at(Point::Cut).map_err(store.failed(&name)),
         false => Err(store.damaged(&name, "it is there before its generation has begun")),
     }
 }
@@ -46,15 +49,35 @@ pub(super) fn cut(store: &Store, generation: u64, cut: &Cut) -> Result<(), Recov
 pub(super) fn all_cuts(store: &Store) -> Result<Cut, RecoveryError> {
     let mut all = Cut::new();
     for generation in generations(store, "cut")? {
-        let name = format!("gen/{generation:010}.cut");
-        let cut: Cut = serde_json::from_slice(&store.read(&name)?)
-            .map_err(|error| store.damaged(&name, error.to_string()))?;
         // The first word counts.
-        for (log, length) in cut {
+        for (log, length) in read_cut(store, generation)? {
             all.entry(log).or_insert(length);
         }
     }
     Ok(all)
+}
+
+/// What a generation has said of the logs before it.
+pub(super) fn read_cut(store: &Store, generation: u64) -> Result<Cut, RecoveryError> {
+    let name = cut_name(generation);
+    serde_json::from_slice(&store.read(&name)?)
+        .map_err(|error| store.damaged(&name, error.to_string()))
+}
+
+/// Copies the claim of the newest generation, so that the next one here has a higher number.
+pub(super) fn copy_newest(from: &Store, to: &Store) -> Result<(), RecoveryError> {
+    let Some(newest) = generations(from, "claim")?.pop() else { return Ok(()) };
+    let name = format!("gen/{newest:010}.claim");
+    to.create(&name, &from.read(&name)?).map(drop)
+}
+
+/// Whether a generation has been claimed and cut here.
+pub(super) fn is_known(store: &Store, generation: u64) -> bool {
+    store.path_of(&cut_name(generation)).exists()
+}
+
+fn cut_name(generation: u64) -> String {
+    format!("gen/{generation:010}.cut")
 }
 
 fn generations(store: &Store, kind: &str) -> Result<Vec<u64>, RecoveryError> {

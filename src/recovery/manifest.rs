@@ -2,12 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 use tidegate_operators::Tick;
+use tidegate_operators::batched::SavedForm;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::generation::json;
+use super::schema::Schema;
 use super::store::Store;
 use crate::batch::BatchId;
+use crate::engine::registry::DeclaredState;
 use crate::error::RecoveryError;
+use crate::fault::{self, Point};
 
 /// A checkpoint: the state of a job through one batch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +30,9 @@ pub struct Manifest {
     pub operators: Vec<OperatorState>,
 }
 
+/// The batch of a checkpoint, and the generation that has made it.
+pub(super) type ManifestId = (BatchId, u64);
+
 /// How far a partition has been read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
@@ -42,8 +49,10 @@ pub struct Position {
 pub struct OperatorState {
     /// Its name.
     pub uid: String,
-    /// The type of the rows that are saved.
-    pub schema: String,
+    /// What the rows that are saved are made of.
+    pub schema: Schema,
+    /// What they say together.
+    pub form: SavedForm,
     /// The files, oldest first.
     pub files: Vec<StateFile>,
 }
@@ -84,35 +93,45 @@ impl StateFile {
 }
 
 impl Manifest {
-    fn name(batch: BatchId) -> String {
-        format!("ckpt/{batch:020}.manifest")
+    /// The checkpoint's name: two generations that save the same batch don't get in each other's
+    /// way, be the older one's damaged or not.
+    pub(super) fn id(&self) -> ManifestId {
+        (self.tick.id, self.generation)
+    }
+
+    fn name((batch, generation): ManifestId) -> String {
+        format!("ckpt/{batch:020}-{generation:010}.manifest")
     }
 
     /// Publishes it: from now on a restart begins with it.
     pub(super) fn publish(&self, store: &Store) -> Result<(), RecoveryError> {
-        let name = Manifest::name(self.tick.id);
+        let name = Manifest::name(self.id());
         let body = json(self);
         // The hash of what follows comes first.
         let mut text = format!("{:032x}\n", xxh3_128(&body)).into_bytes();
         text.extend_from_slice(&body);
+        fault::at(Point::Publishing).map_err(store.failed(&name))?;
         match store.create(&name, &text)? {
-            true => Ok(()),
+            true => fault::at(Point::Published).map_err(store.failed(&name)),
             false => Err(store.damaged(&name, "another job has written it")),
         }
     }
 
     /// The checkpoints that there are, the newest first.
-    pub(super) fn list(store: &Store) -> Result<Vec<BatchId>, RecoveryError> {
+    pub(super) fn list(store: &Store) -> Result<Vec<ManifestId>, RecoveryError> {
         let names = store.list("ckpt")?;
-        let batches = names.iter().filter_map(|name| name.strip_suffix(".manifest")?.parse().ok());
-        let mut batches: Vec<BatchId> = batches.collect();
-        batches.sort_unstable_by(|a, b| b.cmp(a));
-        Ok(batches)
+        let ids = names.iter().filter_map(|name| {
+            let (batch, generation) = name.strip_suffix(".manifest")?.split_once('-')?;
+            Some((batch.parse().ok()?, generation.parse().ok()?))
+        });
+        let mut ids: Vec<ManifestId> = ids.collect();
+        ids.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(ids)
     }
 
     /// Reads the manifest of a checkpoint.
-    pub(super) fn read(store: &Store, batch: BatchId) -> Result<Self, RecoveryError> {
-        let name = Manifest::name(batch);
+    pub(super) fn read(store: &Store, id: ManifestId) -> Result<Self, RecoveryError> {
+        let name = Manifest::name(id);
         let text = store.read(&name)?;
         let body = text.get(33..).unwrap_or_default();
         if text.get(..33) != Some(format!("{:032x}\n", xxh3_128(body)).as_bytes()) {
@@ -126,12 +145,26 @@ impl Manifest {
         }
     }
 
+    /// That a program has every operator whose state was saved, and can read it.
+    pub(crate) fn check(&self, states: &[DeclaredState]) -> Result<(), RecoveryError> {
+        for saved in self.operators.iter().filter(|saved| !saved.files.is_empty()) {
+            let uid = saved.uid.clone();
+            let Some(state) = states.iter().find(|state| state.uid == uid) else {
+                return Err(RecoveryError::OperatorGone { uid });
+            };
+            if let Some(difference) = saved.schema.difference(&state.schema) {
+                return Err(RecoveryError::SchemaChanged { uid, difference });
+            }
+        }
+        Ok(())
+    }
+
     /// The files that it names.
     pub(super) fn files(&self) -> impl Iterator<Item = &StateFile> {
         self.operators.iter().flat_map(|operator| &operator.files)
     }
 
-    pub(super) fn remove(store: &Store, batch: BatchId) -> Result<(), RecoveryError> {
-        store.remove(&Manifest::name(batch))
+    pub(super) fn remove(store: &Store, id: ManifestId) -> Result<(), RecoveryError> {
+        store.remove(&Manifest::name(id))
     }
 }

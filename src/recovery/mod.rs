@@ -13,20 +13,25 @@
 //! are. And a sink that is taken up again drops what it has committed before. So what was planned
 //! is run again as planned, and seen once.
 
+mod archive;
 mod frames;
 mod generation;
 mod manifest;
 mod plan_log;
 mod publisher;
 mod recovered;
+mod rows;
 mod saver;
+mod schema;
 mod state_file;
 mod store;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use archive::Archive;
 pub use manifest::{Manifest, OperatorState, Position, StateFile};
+pub use schema::Schema;
 
 pub(crate) use publisher::Publisher;
 pub(crate) use recovered::{Past, Recovery};
@@ -52,17 +57,31 @@ pub struct Checkpoints {
     pub every: Duration,
     /// How many checkpoints are kept: an older one is taken if a newer one is damaged.
     pub keep: usize,
+    /// Operators whose saved state is forgotten.
+    pub dropped: Vec<String>,
 }
 
 impl Checkpoints {
     /// Checkpoints in a directory, every ten seconds, of which three are kept.
     pub fn at(directory: impl Into<PathBuf>) -> Self {
-        Checkpoints { directory: directory.into(), every: Duration::from_secs(10), keep: 3 }
+        Checkpoints {
+            directory: directory.into(),
+            every: Duration::from_secs(10),
+            keep: 3,
+            dropped: Vec::new(),
+        }
     }
 
     /// Sets how long after one checkpoint the next is begun; zero means every batch.
     pub fn every(mut self, time: Duration) -> Self {
         self.every = time;
+        self
+    }
+
+    /// Forgets the saved state of an operator that the program does not have any more, or that
+    /// begins anew.
+    pub fn drop_state(mut self, uid: impl Into<String>) -> Self {
+        self.dropped.push(uid.into());
         self
     }
 

@@ -68,17 +68,34 @@ fn name(generation: u64, segment: u64) -> String {
 /// What earlier generations have planned, oldest first; and the cut that ends their logs for good.
 pub(super) fn read(store: &Store) -> Result<(Vec<PlanRow>, Cut), RecoveryError> {
     let cuts = generation::all_cuts(store)?;
-    let (mut rows, mut cut) = (Vec::<PlanRow>::new(), Cut::new());
-    for file in store.list("plan")? {
+    let logs = store.list("plan")?.into_iter().map(|file| {
         let name = format!("plan/{file}");
+        let known = cuts.get(&name).copied();
+        (name, known)
+    });
+    read_logs(store, logs)
+}
+
+/// The same, by the cut that a generation has made.
+pub(super) fn read_before(store: &Store, generation: u64) -> Result<Vec<PlanRow>, RecoveryError> {
+    let cut = generation::read_cut(store, generation)?;
+    let logs = cut.into_iter().map(|(name, length)| (name, Some(length)));
+    Ok(read_logs(store, logs)?.0)
+}
+
+fn read_logs(
+    store: &Store,
+    logs: impl Iterator<Item = (String, Option<u64>)>,
+) -> Result<(Vec<PlanRow>, Cut), RecoveryError> {
+    let (mut rows, mut cut) = (Vec::<PlanRow>::new(), Cut::new());
+    for (name, known) in logs {
         let mut bytes = store.read(&name)?;
-        let known = cuts.get(&name);
         if let Some(length) = known {
-            bytes.truncate(usize::try_from(*length).unwrap_or(usize::MAX));
+            bytes.truncate(usize::try_from(length).unwrap_or(usize::MAX));
         }
         let (frames, length) = frames::whole(&bytes);
         if let Some(known) = known
-            && *known != length as u64
+            && known != length as u64
         {
             let what = format!("{length} bytes of it are whole, where there were {known}");
             return Err(store.damaged(&name, what));

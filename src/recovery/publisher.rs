@@ -5,14 +5,18 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
+use tidegate_operators::batched::SavedForm;
+
 use super::manifest::{Manifest, OperatorState, Position, StateFile};
 use super::recovered::Recovery;
 use super::saver::Saved;
+use super::schema::Schema;
 use super::store::Store;
 use super::{plan_log, recovered};
 use crate::batch::{BatchId, Tick};
 use crate::engine::control::Control;
 use crate::error::{RecoveryError, RunError};
+use crate::fault::{self, Point, Rule};
 use crate::plan::PlanRow;
 
 /// Puts checkpoints together.
@@ -26,8 +30,8 @@ pub(crate) struct Publisher {
     begun: BTreeMap<BatchId, (Tick, Vec<Vec<Position>>)>,
     /// What has been heard, by batch: it counts when all workers are through.
     heard: BTreeMap<BatchId, Vec<Saved>>,
-    /// The operators' names and the types of their rows.
-    operators: BTreeMap<u32, (String, String)>,
+    /// The operators, by their numbers, as yet without files.
+    operators: BTreeMap<u32, OperatorState>,
     /// The files of earlier generations, and of this one by worker.
     inherited: BTreeMap<String, Vec<StateFile>>,
     files: BTreeMap<(u32, u32), Vec<StateFile>>,
@@ -86,8 +90,8 @@ impl Publisher {
     }
 
     /// An operator will save its state.
-    pub(crate) fn expect(&mut self, operator: u32, uid: &str, schema: &str) {
-        self.operators.insert(operator, (uid.to_owned(), schema.to_owned()));
+    pub(crate) fn expect(&mut self, operator: u32, uid: String, schema: Schema, form: SavedForm) {
+        self.operators.insert(operator, OperatorState { uid, schema, form, files: Vec::new() });
     }
 
     /// A batch is a checkpoint.
@@ -128,7 +132,8 @@ impl Publisher {
             |batch: BatchId, frontier: Option<BatchId>| frontier.is_none_or(|f| batch < f);
         while let Some(first) = self.begun.first_entry() {
             let batch = *first.key();
-            if !is_past(batch, saved) || !is_past(batch, done) {
+            let is_done = is_past(batch, done) || fault::is_broken(Rule::CommitBeforeCheckpoint);
+            if !is_past(batch, saved) || !is_done {
                 break;
             }
             let (tick, sources) = first.remove();
@@ -136,11 +141,12 @@ impl Publisher {
             for saved in std::mem::replace(&mut self.heard, later).into_values().flatten() {
                 self.files.insert((saved.operator, saved.worker), saved.files);
             }
-            let operators = self.operators.iter().map(|(operator, (uid, schema))| {
-                let mut files = self.inherited.get(uid).cloned().unwrap_or_default();
+            let operators = self.operators.iter().map(|(operator, state)| {
+                let mut state = state.clone();
+                state.files.extend(self.inherited.get(&state.uid).into_iter().flatten().cloned());
                 let own = self.files.range((*operator, 0)..=(*operator, u32::MAX));
-                files.extend(own.flat_map(|(_, files)| files).cloned());
-                OperatorState { uid: uid.clone(), schema: schema.clone(), files }
+                state.files.extend(own.flat_map(|(_, files)| files).cloned());
+                state
             });
             let manifest = Manifest {
                 version: 1,
@@ -174,16 +180,17 @@ impl Drop for Desk {
 /// Removes checkpoints beyond the number kept, state files that none of them names, and plan logs
 /// that end before the oldest.
 fn tidy(store: &Store, keep: usize, newest: BatchId) -> Result<(), RecoveryError> {
-    let all = Manifest::list(store)?;
-    let (kept, old) = all.split_at(keep.max(1).min(all.len()));
-    for batch in old {
-        Manifest::remove(store, *batch)?;
-    }
+    let (mut kept, mut oldest) = (0, 0);
     let mut named: BTreeSet<String> = BTreeSet::new();
-    for batch in kept {
-        // What can't be read protects nothing; a restart will say so.
-        if let Ok(manifest) = Manifest::read(store, *batch) {
-            named.extend(manifest.files().map(|file| file.path.clone()));
+    for id in Manifest::list(store)? {
+        // What can't be read protects nothing, and is not counted.
+        match Manifest::read(store, id) {
+            Ok(manifest) if kept < keep.max(1) => {
+                kept += 1;
+                oldest = id.0;
+                named.extend(manifest.files().map(|file| file.path.clone()));
+            }
+            _ => Manifest::remove(store, id)?,
         }
     }
     for directory in store.list("state")? {
@@ -193,10 +200,10 @@ fn tidy(store: &Store, keep: usize, newest: BatchId) -> Result<(), RecoveryError
             let through = file.split('-').next().and_then(|batch| batch.parse::<BatchId>().ok());
             if !named.contains(&path) && through.is_some_and(|through| through <= newest) {
                 store.remove(&path)?;
+                fault::at(Point::Tidying).map_err(store.failed(&path))?;
             }
         }
     }
-    let oldest = kept.last().copied().unwrap_or(0);
     for name in plan_log::ended_before(store, oldest)? {
         store.remove(&name)?;
     }

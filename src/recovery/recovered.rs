@@ -1,6 +1,5 @@
 //! What a start finds: where an earlier run stood, and what it had planned.
 
-use std::any::type_name;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -12,6 +11,7 @@ use super::manifest::{Manifest, Position};
 use super::plan_log::{self, DurablePlan};
 use super::store::Store;
 use super::{Checkpoints, generation, state_file};
+use crate::engine::registry::DeclaredState;
 use crate::error::RecoveryError;
 use crate::plan::PlanRow;
 
@@ -34,6 +34,14 @@ pub(crate) struct Past {
 }
 
 impl Past {
+    /// The same, with the state of some operators forgotten.
+    fn without(mut self, dropped: &[String]) -> Self {
+        if let Some(manifest) = &mut self.manifest {
+            manifest.operators.retain(|state| !dropped.contains(&state.uid));
+        }
+        self
+    }
+
     /// The last batch that was planned.
     pub(crate) fn last(&self) -> Option<Tick> {
         let saved = self.manifest.as_ref().map(|manifest| manifest.tick);
@@ -92,7 +100,7 @@ impl Recovery {
         let generation = generation::claim(&store, job, workers)?;
         let (rows, cut) = plan_log::read(&store)?;
         generation::cut(&store, generation, &cut)?;
-        let past = past(&store, rows)?;
+        let past = past(&store, rows)?.without(&checkpoints.dropped);
         if let Some(last) = past.last() {
             let saved = past.as_of().map_or(0, |tick| tick.id);
             log::info!(
@@ -111,15 +119,30 @@ impl Recovery {
         })
     }
 
-    /// That the program has every operator whose state was saved.
-    pub(crate) fn check_operators(&self, operators: &[String]) -> Result<(), RecoveryError> {
-        let saved = self.past.manifest.iter().flat_map(|manifest| &manifest.operators);
-        for state in saved {
-            if !state.files.is_empty() && !operators.contains(&state.uid) {
-                return Err(RecoveryError::OperatorGone { uid: state.uid.clone() });
-            }
+    /// Finds out where the last generation stood, for a process whose job goes on as `generation`,
+    /// which process 0 has claimed and cut.
+    pub(crate) fn join(checkpoints: &Checkpoints, generation: u64) -> Result<Self, RecoveryError> {
+        let store = Store::share(&checkpoints.directory);
+        if !generation::is_known(&store, generation) {
+            let path = checkpoints.directory.clone();
+            return Err(RecoveryError::NotShared { path, generation });
         }
-        Ok(())
+        let rows = plan_log::read_before(&store, generation)?;
+        Ok(Recovery {
+            plan_log: Arc::new(DurablePlan::new(store.clone(), generation)),
+            past: past(&store, rows)?.without(&checkpoints.dropped),
+            store,
+            generation,
+            keep: checkpoints.keep,
+        })
+    }
+
+    /// That the program has every operator whose state was saved, and can read it.
+    pub(crate) fn check(&self, states: &[DeclaredState]) -> Result<(), RecoveryError> {
+        match &self.past.manifest {
+            Some(manifest) => manifest.check(states),
+            None => Ok(()),
+        }
     }
 
     /// The rows of an operator's state that belong to a worker, oldest first; `None` if the
@@ -135,13 +158,6 @@ impl Recovery {
         let Some(state) = manifest.operators.iter().find(|state| state.uid == uid) else {
             return Ok(None);
         };
-        if state.schema != type_name::<S>() && !state.files.is_empty() {
-            return Err(RecoveryError::SchemaChanged {
-                uid: uid.to_owned(),
-                saved: state.schema.clone(),
-                now: type_name::<S>(),
-            });
-        }
         let is_own = |group: &u64| peers.owner_of_group(*group) == peers.index();
         let first = (0..KEY_GROUPS).find(is_own);
         let last = (0..KEY_GROUPS).rev().find(is_own);
@@ -166,11 +182,11 @@ impl Recovery {
 }
 
 /// The newest checkpoint that is whole, and the plan behind it.
-fn past(store: &Store, mut rows: Vec<PlanRow>) -> Result<Past, RecoveryError> {
+pub(super) fn past(store: &Store, mut rows: Vec<PlanRow>) -> Result<Past, RecoveryError> {
     let mut damaged: Option<RecoveryError> = None;
     let mut found = None;
-    for batch in Manifest::list(store)? {
-        let whole = Manifest::read(store, batch).and_then(|manifest| {
+    for id in Manifest::list(store)? {
+        let whole = Manifest::read(store, id).and_then(|manifest| {
             manifest.files().try_for_each(|file| file.read(store).map(drop))?;
             Ok(manifest)
         });
@@ -180,7 +196,7 @@ fn past(store: &Store, mut rows: Vec<PlanRow>) -> Result<Past, RecoveryError> {
                 break;
             }
             Err(error) => {
-                log::warn!("checkpoint {batch} is passed over: {error}");
+                log::warn!("checkpoint {} is passed over: {error}", id.0);
                 damaged = damaged.or(Some(error));
             }
         }

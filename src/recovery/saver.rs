@@ -21,6 +21,7 @@ use crate::batch::{BatchId, RowStream};
 use crate::engine::control::Control;
 use crate::engine::handover::Handover;
 use crate::error::{RecoveryError, RunError};
+use crate::fault::{self, Point};
 use crate::rate::LimitedTick;
 
 /// What a worker has saved of an operator: all files that its own state is made of.
@@ -168,9 +169,11 @@ impl<S: Record> Writer<S> {
         self.written += 1;
         let name = format!("{through:020}-{generation}-{worker}-{}.{kind}", self.written);
         let path = format!("state/{}/{name}", directory(uid));
+        fault::at(Point::Saving).map_err(store.failed(&path))?;
         if !store.create(&path, &content)? {
             return Err(store.damaged(&path, "it is there before it was written"));
         }
+        fault::at(Point::Saved).map_err(store.failed(&path))?;
         Ok(StateFile::of(path, through, rows, &content))
     }
 }

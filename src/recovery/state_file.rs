@@ -85,6 +85,19 @@ pub(super) fn decode<S: Record>(
     groups: &RangeInclusive<u64>,
     mut give: impl FnMut(Vec<S>),
 ) -> Result<(), Fault> {
+    open(file, groups, |encoded| {
+        give(SerdeCodec.decode(encoded).map_err(|error| error.to_string())?);
+        Ok(())
+    })
+}
+
+/// Gives the encoded rows of some key groups, group by group, and those that belong to every
+/// worker.
+pub(super) fn open(
+    file: &[u8],
+    groups: &RangeInclusive<u64>,
+    mut give: impl FnMut(&[u8]) -> Result<(), Fault>,
+) -> Result<(), Fault> {
     const TAIL: usize = 16;
     if file.len() < MAGIC.len() + TAIL || !file.starts_with(MAGIC) || !file.ends_with(MAGIC) {
         return Err("it is no state file, or not a whole one".into());
@@ -115,7 +128,7 @@ pub(super) fn decode<S: Record>(
         while let Some((length, behind)) = rest.split_first_chunk::<8>() {
             let length = u64::from_le_bytes(*length) as usize;
             let encoded = behind.get(..length).ok_or_else(damaged)?;
-            give(SerdeCodec.decode(encoded).map_err(|error| error.to_string())?);
+            give(encoded)?;
             rest = &behind[length..];
         }
         if !rest.is_empty() {

@@ -20,6 +20,7 @@ use crate::engine::control::Control;
 use crate::engine::handover::Handover;
 use crate::engine::registry::OpenedWriter;
 use crate::error::{RunError, SinkError};
+use crate::fault::{self, Point, Rule};
 
 /// What a shard says of a batch that it has written.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -59,6 +60,9 @@ struct Shard<D> {
     through: BatchId,
     writer: Handover<Work<D>, SinkReport>,
 }
+
+/// The input whose frontier says what is planned.
+const PLAN: usize = 1;
 
 /// Builds the operator. Rows must have been shipped to the worker of their shard. The output
 /// carries a report for each batch and shard; its frontier says through which batch the sink has
@@ -107,7 +111,10 @@ pub(crate) fn build<'s, D: Record>(
                 }
             });
             while let Some(first) = open.first_entry() {
-                if frontiers.iter().any(|frontier| frontier.less_equal(first.key())) {
+                let mut waited_for = frontiers.iter().enumerate().filter(|(input, _)| {
+                    *input != PLAN || !fault::is_broken(Rule::PlanBeforeCommit)
+                });
+                if waited_for.any(|(_, frontier)| frontier.less_equal(first.key())) {
                     break;
                 }
                 let (id, batch) = first.remove_entry();
@@ -187,9 +194,13 @@ fn write<D>(
         let begun = Instant::now();
         let rows = in_order(chunks, sort);
         let mut attempt = || -> Result<(), SinkError> {
+            let failed = |error| SinkError::Invalid(format!("{error}"));
+            fault::at(Point::Committing).map_err(failed)?;
             writer.begin(&tick)?;
             writer.write(&tick, &rows)?;
-            writer.commit(&tick)
+            fault::at(Point::Written).map_err(failed)?;
+            writer.commit(&tick)?;
+            fault::at(Point::Committed).map_err(failed)
         };
         match attempt() {
             Ok(()) => Ok(SinkReport {

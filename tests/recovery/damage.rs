@@ -16,7 +16,8 @@ const JOB: &str = "run wordcount --source file:lines --trigger available-now \
                    --records-per-partition 20 --output changes --checkpoint state \
                    --checkpoint-every 1ms --sink jsonl:found";
 
-fn files(directory: &Path) -> Vec<PathBuf> {
+/// All files below a directory.
+pub fn files(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).expect("a directory") {
         let path = entry.expect("an entry").path();

@@ -4,14 +4,24 @@
 //! Catches state that is lost, doubled or given to the wrong worker; batches that are run again with
 //! other records, or other times; output that is written twice, or not at all; files that are torn
 //! or damaged and read all the same. Can't catch what a disk forgets that said it was synced, and
-//! more than one process.
+//! what only happens between hosts.
 
+mod chaos;
+mod clusters;
 mod damage;
-pub mod kills;
+mod faults;
+mod inspection;
 mod restarts;
 
 use libtest_mimic::Trial;
 
 pub fn trials() -> Vec<Trial> {
-    [restarts::trials(), kills::trials(), damage::trials()].into_iter().flatten().collect()
+    let parts = [
+        restarts::trials(),
+        faults::trials(),
+        chaos::trials(),
+        damage::trials(),
+        clusters::trials(),
+    ];
+    parts.into_iter().flatten().collect()
 }

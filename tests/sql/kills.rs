@@ -1,9 +1,12 @@
 //! Processes that are killed at any moment, again and again, with a database as their sink.
 
 use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
 
 use super::lane::{Kind, Place, Test};
-use crate::recovery::kills::{lines, with_kills};
 use crate::support::Rng;
 use crate::support::process::tidegate;
 
@@ -12,6 +15,39 @@ pub const TESTS: &[Test] = &[(
     &Kind::ALL,
     killed,
 )];
+
+/// Lines of words, the same for a seed.
+fn lines(rng: &mut Rng, lines: usize) -> String {
+    let mut text = String::new();
+    for _ in 0..lines {
+        for _ in 0..1 + rng.below(6) {
+            text.push_str(&format!("w{} ", rng.below(60) * rng.below(60)));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// Runs a job to its end, and kills it until it gets there; gives the number of kills.
+fn with_kills(place: &Path, rng: &mut Rng, command: &str) -> usize {
+    for kills in 0.. {
+        let workers = 1 + rng.below(4);
+        let mut job = tidegate(&format!("{command} -w {workers}")).within(place).start();
+        // Often before it has begun, often in the middle; each time it gets a little further.
+        let after = Duration::from_micros(rng.below(120_000 + 10_000 * kills as u64));
+        let begun = Instant::now();
+        while begun.elapsed() < after && !job.has_ended() {
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        if job.has_ended() {
+            job.end().well();
+            return kills;
+        }
+        job.signal(Signal::KILL);
+        job.end();
+    }
+    unreachable!("the job gets to its end")
+}
 
 fn killed(kind: Kind) {
     let seed = std::env::var("TIDEGATE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(3);

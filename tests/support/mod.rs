@@ -15,7 +15,17 @@ const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A test: `module::sentence`.
 pub fn test(module: &str, name: &str, body: impl FnOnce() + Send + 'static) -> Trial {
-    Trial::test(format!("{module}::{name}"), move || within(TIMEOUT, body))
+    test_within(module, name, TIMEOUT, body)
+}
+
+/// A test that may take longer, or must not take so long.
+pub fn test_within(
+    module: &str,
+    name: &str,
+    limit: Duration,
+    body: impl FnOnce() + Send + 'static,
+) -> Trial {
+    Trial::test(format!("{module}::{name}"), move || within(limit, body))
 }
 
 /// A test that can't run here. With `CI=true` or `TIDEGATE_TEST_ALL=1` that is a failure.

@@ -1,5 +1,6 @@
 //! What the project needs around its code, for `cargo xtask` and for the tests.
 
+pub mod chaos;
 mod daemon;
 pub mod kafka;
 pub mod sql;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use xtask::chaos::Chaos;
 use xtask::kafka::{Broker, Jars};
 use xtask::test::Test;
 
@@ -20,6 +21,8 @@ struct Cli {
 enum Command {
     /// Run all tests, those against a real Kafka broker and real databases included
     Test(Test),
+    /// Kill jobs again and again, and compare what they write
+    Chaos(Chaos),
     /// Start a real Kafka broker on this host, and stop it at Ctrl-C
     Kafka {
         /// The port it listens on; 0 for a free one
@@ -31,6 +34,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Test(test) => test.run(),
+        Command::Chaos(chaos) => chaos.run(),
         Command::Kafka { port } => serve(port).map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {

@@ -29,11 +29,12 @@ pub struct Test {
     filter: Option<String>,
 }
 
-/// What is tested, and not built unless it is asked for.
-const FEATURES: &str = "--features=tidegate/mysql,tidegate/postgres,tidegate/sqlite";
-
 /// Tells the tests that a skip is a failure.
 const STRICT_VARIABLE: &str = "TIDEGATE_TEST_ALL";
+
+/// What the tests need that the program does without, and what is built only if it is asked for.
+pub(crate) const FEATURES: &str =
+    "tidegate/faults,tidegate/mysql,tidegate/postgres,tidegate/sqlite";
 
 /// Tests that are silent for so long hang.
 const SILENCE: Duration = Duration::from_secs(300);
@@ -47,14 +48,16 @@ impl Test {
     pub fn run(self) -> Result<ExitCode, String> {
         let strict = self.all || std::env::var("CI").is_ok_and(|value| value == "true");
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args(["test", "--workspace", FEATURES]).current_dir(crate::root());
+        cargo.args(["test", "--workspace", "--features", FEATURES]).current_dir(crate::root());
         let built = cargo.arg("--no-run").status().map_err(|e| format!("can't run Cargo: {e}"))?;
         if !built.success() {
             return Err("the tests can't be built".into());
         }
 
         let mut cargo = Command::new(cargo.get_program());
-        cargo.args(["test", "--workspace", FEATURES, "--no-fail-fast"]).current_dir(crate::root());
+        cargo
+            .args(["test", "--workspace", "--features", FEATURES, "--no-fail-fast"])
+            .current_dir(crate::root());
         cargo.args(self.filter);
         match Jars::fetch() {
             Ok(jars) => {

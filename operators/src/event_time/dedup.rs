@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::batched::{Batch, BatchOperator, Folding, Output, Route, StateSize, Tap};
+use crate::batched::{Batch, BatchOperator, Folding, Output, Route, SavedForm, StateSize, Tap};
 use crate::event_time::{Paced, Stamp, Watermark, micros};
 use crate::index::{Index, Rule};
 use crate::{Chunks, Epoch, Record, heap_bytes, order};
@@ -196,6 +196,10 @@ where
 
     fn route(saved: &Self::Saved) -> Route {
         Route::of_key(&saved.0)
+    }
+
+    fn form() -> SavedForm {
+        SavedForm::Latest
     }
 
     fn fold(saved: Vec<Self::Saved>, folding: Folding) -> Vec<Self::Saved> {

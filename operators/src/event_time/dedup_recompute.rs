@@ -1,6 +1,6 @@
 //! Dropping what has come before, found out anew at each batch.
 
-use crate::batched::{Batch, BatchOperator, Folding, Output, Route, StateSize, Tap};
+use crate::batched::{Batch, BatchOperator, Folding, Output, Route, SavedForm, StateSize, Tap};
 use crate::event_time::dedup::{is_first, is_late};
 use crate::event_time::groups::{Group, Groups};
 use crate::event_time::{Expiry, Paced, Stamp, Watermark, micros};
@@ -118,6 +118,10 @@ where
 
     fn route(saved: &Self::Saved) -> Route {
         Route::of_key(&saved.0)
+    }
+
+    fn form() -> SavedForm {
+        SavedForm::Latest
     }
 
     fn fold(saved: Vec<Self::Saved>, folding: Folding) -> Vec<Self::Saved> {

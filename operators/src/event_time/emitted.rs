@@ -59,3 +59,17 @@ pub enum SavedWindow<K, S> {
     /// What ends at this time or before is closed.
     ClosedThrough(i64),
 }
+
+impl<K, S> SavedWindow<K, S> {
+    /// The key that it tells of, if it is one.
+    pub(super) fn key(&self) -> Option<&K> {
+        match self {
+            SavedWindow::State(key, _) => Some(key),
+            SavedWindow::ClosedThrough(_) => None,
+        }
+    }
+
+    pub(super) fn is_gone(&self) -> bool {
+        matches!(self, SavedWindow::State(_, None))
+    }
+}

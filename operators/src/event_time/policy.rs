@@ -1,7 +1,7 @@
 //! One watermark for several sources.
 
 use crate::Epoch;
-use crate::batched::{Batch, BatchOperator, Output, Route, StateSize, Tap};
+use crate::batched::{Batch, BatchOperator, Folding, Output, Route, SavedForm, StateSize, Tap};
 use crate::event_time::Reading;
 
 /// Which of several sources' watermarks holds for all of them.
@@ -91,6 +91,14 @@ impl<T: Epoch> BatchOperator<T> for CombineWatermarks {
 
     fn route(_saved: &Self::Saved) -> Route {
         Route::Everywhere
+    }
+
+    fn form() -> SavedForm {
+        SavedForm::Rows
+    }
+
+    fn fold(saved: Vec<Self::Saved>, folding: Folding) -> Vec<Self::Saved> {
+        folding.latest(saved, |_| (), |_| false)
     }
 
     fn restore(&mut self, saved: Vec<i64>) {

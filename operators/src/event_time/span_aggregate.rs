@@ -1,6 +1,6 @@
 //! Aggregates by span of event time, kept up to date by what comes.
 
-use crate::batched::{Batch, BatchOperator, Output, Route, StateSize, Tap};
+use crate::batched::{Batch, BatchOperator, Folding, Output, Route, SavedForm, StateSize, Tap};
 use crate::combine::Tally;
 use crate::event_time::closing::Closing;
 use crate::event_time::spans::{Kept, differ};
@@ -164,6 +164,14 @@ impl<T: Epoch, S: Spans> BatchOperator<T> for SpanAggregate<S> {
             SavedWindow::State(key, _) => Route::of_key(key),
             SavedWindow::ClosedThrough(_) => Route::Everywhere,
         }
+    }
+
+    fn form() -> SavedForm {
+        SavedForm::Latest
+    }
+
+    fn fold(saved: Vec<Self::Saved>, folding: Folding) -> Vec<Self::Saved> {
+        folding.latest(saved, |row| row.key().cloned(), SavedWindow::is_gone)
     }
 
     fn restore(&mut self, saved: Vec<Self::Saved>) {

@@ -22,7 +22,7 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::operators::vec::Broadcast;
 use timely::dataflow::{Stream, StreamVec};
 
-use crate::batched::{Batch, BatchOperator, Output, Route, StateSize, Tap};
+use crate::batched::{Batch, BatchOperator, Folding, Output, Route, SavedForm, StateSize, Tap};
 use crate::event_time::{EventTimeStats, Judged, Stamp, WatermarkRule};
 use crate::{Chunks, Epoch, Tag};
 
@@ -62,6 +62,16 @@ pub enum SavedWatermark {
     Passed(i64, i64, bool),
     /// What a partition has reached, and the time of the last batch that had rows of it.
     Partition(PartitionId, i64, i64),
+}
+
+impl SavedWatermark {
+    /// Which partition it tells of, if it is one.
+    fn of(&self) -> Option<PartitionId> {
+        match self {
+            SavedWatermark::Passed(..) => None,
+            SavedWatermark::Partition(id, ..) => Some(*id),
+        }
+    }
 }
 
 /// Keeps a watermark, on the worker that is its owner; others give nothing.
@@ -200,6 +210,14 @@ impl<T: Epoch> BatchOperator<T> for Watermarks {
 
     fn route(_saved: &Self::Saved) -> Route {
         Route::Everywhere
+    }
+
+    fn form() -> SavedForm {
+        SavedForm::Latest
+    }
+
+    fn fold(saved: Vec<Self::Saved>, folding: Folding) -> Vec<Self::Saved> {
+        folding.latest(saved, SavedWatermark::of, |_| false)
     }
 
     fn restore(&mut self, saved: Vec<SavedWatermark>) {

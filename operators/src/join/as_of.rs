@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::batched::{Batch, BatchOperator, Differences, Output, Route, StateSize, Tap};
+use crate::batched::{
+    Batch, BatchOperator, Differences, Folding, Output, Route, SavedForm, StateSize, Tap,
+};
 use crate::differences::Change;
 use crate::keyed::Side;
 use crate::{Chunks, Diff, Epoch, Record, heap_bytes};
@@ -193,6 +195,14 @@ where
 
     fn route(saved: &Self::Saved) -> Route {
         Route::of_key(&saved.0.0)
+    }
+
+    fn form() -> SavedForm {
+        SavedForm::Differences
+    }
+
+    fn fold(saved: Vec<Self::Saved>, folding: Folding) -> Vec<Self::Saved> {
+        folding.differences(saved)
     }
 
     fn restore(&mut self, saved: Vec<Self::Saved>) {

@@ -2,7 +2,9 @@
 
 use std::marker::PhantomData;
 
-use crate::batched::{Batch, BatchOperator, Differences, Folding, Output, Route, StateSize, Tap};
+use crate::batched::{
+    Batch, BatchOperator, Differences, Folding, Output, Route, SavedForm, StateSize, Tap,
+};
 use crate::combine::Tally;
 use crate::index::{Index, Rule};
 use crate::{Aggregate, Chunks, Diff, Epoch, Record};
@@ -119,6 +121,10 @@ where
 
     fn route(saved: &Self::Saved) -> Route {
         Route::of_key(&saved.0)
+    }
+
+    fn form() -> SavedForm {
+        SavedForm::Latest
     }
 
     fn fold(saved: Vec<Self::Saved>, folding: Folding) -> Vec<Self::Saved> {

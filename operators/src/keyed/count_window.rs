@@ -1,6 +1,6 @@
 //! Windows of so many records of a key, whatever batches they come in.
 
-use crate::batched::{Batch, BatchOperator, Output, Route, StateSize, Tap};
+use crate::batched::{Batch, BatchOperator, Folding, Output, Route, SavedForm, StateSize, Tap};
 use crate::index::Index;
 use crate::keyed::group::group;
 use crate::keyed::latest::Latest;
@@ -77,6 +77,14 @@ impl<T: Epoch, K: Record, V: Record> BatchOperator<T> for CountWindow<K, V> {
 
     fn route(saved: &Self::Saved) -> Route {
         Route::of_key(&saved.0)
+    }
+
+    fn form() -> SavedForm {
+        SavedForm::Latest
+    }
+
+    fn fold(saved: Vec<Self::Saved>, folding: Folding) -> Vec<Self::Saved> {
+        folding.latest(saved, |(key, _)| key.clone(), |_| false)
     }
 
     fn restore(&mut self, saved: Vec<Self::Saved>) {

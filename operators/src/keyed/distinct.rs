@@ -1,6 +1,8 @@
 //! Set semantics: what is there at all, however often.
 
-use crate::batched::{Batch, BatchOperator, Differences, Output, Route, StateSize, Tap};
+use crate::batched::{
+    Batch, BatchOperator, Differences, Folding, Output, Route, SavedForm, StateSize, Tap,
+};
 use crate::differences::Change;
 use crate::index::{Index, Rule};
 use crate::{Chunks, Diff, Epoch, Record};
@@ -64,7 +66,7 @@ impl<T: Epoch, D: Record> BatchOperator<T> for Distinct<D> {
     type Input = Chunks<Change<D>>;
     type Output = Vec<(D, T, Diff)>;
     /// A row, and how often it is there.
-    type Saved = (D, i64);
+    type Saved = (D, Option<i64>);
 
     fn close(
         &mut self,
@@ -75,7 +77,7 @@ impl<T: Epoch, D: Record> BatchOperator<T> for Distinct<D> {
     ) {
         let mut differences = Differences::new(output, batch.time);
         self.index.apply(input.into_iter().flat_map(Chunks::into_rows), |changed| {
-            tap.record(|| (changed.key.clone(), changed.state.copied().unwrap_or(0)));
+            tap.record(|| (changed.key.clone(), changed.state.copied()));
             match (changed.before, changed.after) {
                 (None, Some(())) => differences.push(changed.key.clone(), 1),
                 (Some(()), None) => differences.push(changed.key.clone(), -1),
@@ -88,11 +90,19 @@ impl<T: Epoch, D: Record> BatchOperator<T> for Distinct<D> {
         Route::of_key(&saved.0)
     }
 
+    fn form() -> SavedForm {
+        SavedForm::Latest
+    }
+
+    fn fold(saved: Vec<Self::Saved>, folding: Folding) -> Vec<Self::Saved> {
+        folding.latest(saved, |(row, _)| row.clone(), |(_, times)| times.is_none())
+    }
+
     fn restore(&mut self, saved: Vec<Self::Saved>) {
         for (row, times) in saved {
             match times {
-                0 => drop(self.index.remove(&row)),
-                times => self.index.insert(row, times),
+                None => drop(self.index.remove(&row)),
+                Some(times) => self.index.insert(row, times),
             }
         }
     }

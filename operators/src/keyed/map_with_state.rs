@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use super::mapped::{Emitted, Mapped};
 use super::visits::{Touched, Visits};
-use crate::batched::{Batch, BatchOperator, Folding, Output, Route, StateSize, Tap};
+use crate::batched::{Batch, BatchOperator, Folding, Output, Route, SavedForm, StateSize, Tap};
 use crate::keyed::{State, StateSpec, Visit};
 use crate::{Chunks, Epoch, Record, order};
 
@@ -127,6 +127,10 @@ where
 
     fn route(saved: &Self::Saved) -> Route {
         Route::of_key(&saved.0)
+    }
+
+    fn form() -> SavedForm {
+        SavedForm::Latest
     }
 
     fn fold(saved: Vec<Self::Saved>, folding: Folding) -> Vec<Self::Saved> {

@@ -6,7 +6,9 @@ use std::marker::PhantomData;
 
 use serde::{Deserialize, Serialize};
 
-use crate::batched::{Batch, BatchOperator, Differences, Output, Route, StateSize, Tap};
+use crate::batched::{
+    Batch, BatchOperator, Differences, Folding, Output, Route, SavedForm, StateSize, Tap,
+};
 use crate::index::{Index, Rule};
 use crate::{Aggregate, Chunks, Diff, Epoch, Record, heap_bytes};
 
@@ -194,6 +196,14 @@ where
 
     fn route(saved: &Self::Saved) -> Route {
         Route::of_key(&saved.0.0)
+    }
+
+    fn form() -> SavedForm {
+        SavedForm::Differences
+    }
+
+    fn fold(saved: Vec<Self::Saved>, folding: Folding) -> Vec<Self::Saved> {
+        folding.differences(saved)
     }
 
     fn restore(&mut self, saved: Vec<Self::Saved>) {

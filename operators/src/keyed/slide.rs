@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use crate::batched::{Batch, BatchOperator, Folding, Output, Route, StateSize, Tap};
+use crate::batched::{Batch, BatchOperator, Folding, Output, Route, SavedForm, StateSize, Tap};
 use crate::combine::{Combiner, Tally, is_combined};
 use crate::window::{Due, Ring};
 use crate::{Aggregate, Chunks, Epoch, Record, WindowRule, heap_bytes};
@@ -139,6 +139,10 @@ where
 
     fn route(saved: &Self::Saved) -> Route {
         Route::of_key(&saved.2.0)
+    }
+
+    fn form() -> SavedForm {
+        SavedForm::Panes
     }
 
     fn fold(mut saved: Vec<Self::Saved>, folding: Folding) -> Vec<Self::Saved> {

@@ -15,7 +15,9 @@ use std::marker::PhantomData;
 
 use serde::{Deserialize, Serialize};
 
-use crate::batched::{Batch, BatchOperator, Differences, Folding, Output, Route, StateSize, Tap};
+use crate::batched::{
+    Batch, BatchOperator, Differences, Folding, Output, Route, SavedForm, StateSize, Tap,
+};
 use crate::combine::Tally;
 use crate::index::{Index, Rule};
 use crate::window::{Due, Ring};
@@ -246,6 +248,10 @@ where
 
     fn route(saved: &Self::Saved) -> Route {
         Route::of_key(&saved.2.0)
+    }
+
+    fn form() -> SavedForm {
+        SavedForm::Panes
     }
 
     fn fold(mut saved: Vec<Self::Saved>, folding: Folding) -> Vec<Self::Saved> {

@@ -1,6 +1,8 @@
 //! Sliding windows over rows: the window's contents as a table.
 
-use crate::batched::{Batch, BatchOperator, Differences, Folding, Output, Route, StateSize, Tap};
+use crate::batched::{
+    Batch, BatchOperator, Differences, Folding, Output, Route, SavedForm, StateSize, Tap,
+};
 use crate::window::{Due, Ring};
 use crate::{Chunks, Diff, Epoch, Record, WindowRule, heap_bytes};
 
@@ -74,6 +76,10 @@ impl<T: Epoch, D: Record> BatchOperator<T> for SlideRows<D> {
 
     fn route(saved: &Self::Saved) -> Route {
         Route::of_key(&saved.2)
+    }
+
+    fn form() -> SavedForm {
+        SavedForm::Panes
     }
 
     fn fold(mut saved: Vec<Self::Saved>, folding: Folding) -> Vec<Self::Saved> {

@@ -1,6 +1,8 @@
 //! The largest values of each key.
 
-use crate::batched::{Batch, BatchOperator, Differences, Output, Route, StateSize, Tap};
+use crate::batched::{
+    Batch, BatchOperator, Differences, Folding, Output, Route, SavedForm, StateSize, Tap,
+};
 use crate::index::{Index, Rule};
 use crate::keyed::multisets::Multiset;
 use crate::{Chunks, Diff, Epoch, Record};
@@ -99,6 +101,14 @@ impl<T: Epoch, K: Record, V: Record> BatchOperator<T> for TopK<K, V> {
 
     fn route(saved: &Self::Saved) -> Route {
         Route::of_key(&saved.0.0)
+    }
+
+    fn form() -> SavedForm {
+        SavedForm::Differences
+    }
+
+    fn fold(saved: Vec<Self::Saved>, folding: Folding) -> Vec<Self::Saved> {
+        folding.differences(saved)
     }
 
     fn restore(&mut self, saved: Vec<Self::Saved>) {

@@ -1,7 +1,9 @@
 //! Spark's updateStateByKey: a user's state per key, visited for every key in every batch.
 
 use super::latest::Latest;
-use crate::batched::{Batch, BatchOperator, Differences, Folding, Output, Route, StateSize, Tap};
+use crate::batched::{
+    Batch, BatchOperator, Differences, Folding, Output, Route, SavedForm, StateSize, Tap,
+};
 use crate::index::Index;
 use crate::keyed::group::group;
 use crate::{Chunks, Diff, Epoch, Record, Tick, order, stable_hash};
@@ -128,6 +130,10 @@ where
 
     fn route(saved: &Self::Saved) -> Route {
         Route::of_key(&saved.0)
+    }
+
+    fn form() -> SavedForm {
+        SavedForm::Latest
     }
 
     fn fold(saved: Vec<Self::Saved>, folding: Folding) -> Vec<Self::Saved> {

@@ -1,6 +1,8 @@
 //! From a stream of new values to the table of the latest ones.
 
-use crate::batched::{Batch, BatchOperator, Differences, Folding, Output, Route, StateSize, Tap};
+use crate::batched::{
+    Batch, BatchOperator, Differences, Folding, Output, Route, SavedForm, StateSize, Tap,
+};
 use crate::index::Index;
 use crate::keyed::latest::Latest;
 use crate::{Chunks, Diff, Epoch, Record, order};
@@ -65,6 +67,10 @@ impl<T: Epoch, K: Record, V: Record> BatchOperator<T> for Upsert<K, V> {
 
     fn route(saved: &Self::Saved) -> Route {
         Route::of_key(&saved.0)
+    }
+
+    fn form() -> SavedForm {
+        SavedForm::Latest
     }
 
     fn fold(saved: Vec<Self::Saved>, folding: Folding) -> Vec<Self::Saved> {

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::Agreement;
 use super::handshake::{self, Greeting};
 use crate::config::Cluster;
 use crate::engine::control::lock;
@@ -30,13 +31,13 @@ struct Porter {
     secret: Vec<u8>,
     process: usize,
     processes: usize,
-    fingerprint: u64,
+    agreed: Agreement,
     inside: Mutex<HashSet<u32>>,
     visitors: AtomicUsize,
 }
 
 impl Door {
-    pub(super) fn open(cluster: &Cluster, fingerprint: u64) -> Result<Self, ClusterError> {
+    pub(super) fn open(cluster: &Cluster, agreed: Agreement) -> Result<Self, ClusterError> {
         let address = cluster.addresses[cluster.process].clone();
         let failed = |source| ClusterError::Listen { address: address.clone(), source };
         let listener = TcpListener::bind(&address).map_err(failed)?;
@@ -45,7 +46,7 @@ impl Door {
             secret: cluster.secret.expose().to_vec(),
             process: cluster.process,
             processes: cluster.addresses.len(),
-            fingerprint,
+            agreed,
             inside: Mutex::default(),
             visitors: AtomicUsize::new(0),
         });
@@ -112,7 +113,7 @@ impl Porter {
             admitted = Some(greeting.from);
             Ok(())
         };
-        match handshake::receive(&mut socket, &self.secret, admit) {
+        match handshake::receive(&mut socket, &self.secret, self.agreed.generation, admit) {
             Ok(greeting) => {
                 // Nobody waits for arrivals any more if the start was given up.
                 let _ = announce.send((greeting.from as usize, socket));
@@ -144,7 +145,7 @@ impl Porter {
         if !expected.contains(&(greeting.from as usize)) {
             return Err(format!("process {} is not expected here", greeting.from));
         }
-        if greeting.fingerprint != self.fingerprint {
+        if greeting.fingerprint != self.agreed.fingerprint {
             return Err("another job: start every process with the same program and flags".into());
         }
         if !lock(&self.inside).insert(greeting.from) {

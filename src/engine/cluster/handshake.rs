@@ -14,17 +14,21 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::door::Door;
-use super::link::{Links, PeerStream};
+use super::link::Links;
+use super::{Agreement, Met};
 use crate::config::Cluster;
 use crate::engine::control::Control;
 use crate::error::{ClusterError, RunError};
 
 const MAGIC: &[u8; 8] = b"TIDEGATE";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const GREETING: usize = 8 + 4 * 4 + 8 + NONCE;
 const NONCE: usize = 16;
 const PROOF: usize = 32;
 const REASON: usize = 160;
+const GENERATION: usize = 8;
+/// A verdict, the generation of the run, a proof, and a reason if the verdict is no.
+const ANSWER: usize = 1 + GENERATION + PROOF + REASON;
 
 /// How long one step of a handshake may take.
 pub(super) const STEP_MAX: Duration = Duration::from_secs(2);
@@ -73,9 +77,9 @@ impl Greeting {
 }
 
 /// What an answer is proved with.
-fn proof(secret: &[u8], role: &[u8], greeting: &[u8], challenge: &[u8]) -> Hmac<Sha256> {
+fn proof(secret: &[u8], parts: [&[u8]; 4]) -> Hmac<Sha256> {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes keys of any length");
-    for part in [role, greeting, challenge] {
+    for part in parts {
         mac.update(part);
     }
     mac
@@ -110,6 +114,7 @@ fn read_step(socket: &mut TcpStream, mut bytes: &mut [u8]) -> io::Result<()> {
 pub(super) fn receive(
     socket: &mut TcpStream,
     secret: &[u8],
+    generation: u64,
     admit: impl FnOnce(&Greeting) -> Result<(), String>,
 ) -> Result<Greeting, String> {
     let broken = |error: io::Error| format!("the handshake broke off: {error}");
@@ -124,18 +129,23 @@ pub(super) fn receive(
     socket.write_all(&challenge).map_err(broken)?;
     let mut proved = [0; PROOF];
     read_step(socket, &mut proved).map_err(broken)?;
-    let verdict = proof(secret, b"connect", &bytes, &challenge)
+    let verdict = proof(secret, [b"connect", &bytes, &challenge, &[]])
         .verify_slice(&proved)
         .map_err(|_| "it does not know the job's secret: give every process the same".to_owned())
         .and_then(|()| admit(&greeting));
-    let own = proof(secret, b"accept", &bytes, &challenge).finalize().into_bytes();
-    let mut answer = [0; 1 + PROOF + REASON];
+    let generation = generation.to_le_bytes();
+    let own = proof(secret, [b"accept", &bytes, &challenge, &generation]).finalize().into_bytes();
+    let mut answer = [0; ANSWER];
+    let (head, text) = answer.split_at_mut(ANSWER - REASON);
     match &verdict {
-        Ok(()) => answer[1..1 + PROOF].copy_from_slice(&own),
+        Ok(()) => {
+            head[1..=GENERATION].copy_from_slice(&generation);
+            head[1 + GENERATION..].copy_from_slice(&own);
+        }
         Err(reason) => {
-            let text = &reason.as_bytes()[..reason.len().min(REASON)];
-            answer[0] = 1;
-            answer[1 + PROOF..][..text.len()].copy_from_slice(text);
+            let reason = &reason.as_bytes()[..reason.len().min(REASON)];
+            head[0] = 1;
+            text[..reason.len()].copy_from_slice(reason);
         }
     }
     socket.write_all(&answer).map_err(broken)?;
@@ -149,41 +159,47 @@ enum Denied {
     Refused(String),
 }
 
-fn present(socket: &mut TcpStream, secret: &[u8], greeting: &Greeting) -> Result<(), Denied> {
+/// Presents this process; the generation that the other says it is.
+fn present(socket: &mut TcpStream, secret: &[u8], greeting: &Greeting) -> Result<u64, Denied> {
     let bytes = greeting.encode();
     let mut challenge = [0; NONCE];
-    let mut answer = [0; 1 + PROOF + REASON];
+    let mut answer = [0; ANSWER];
     let mut exchange = || -> io::Result<()> {
         socket.set_read_timeout(Some(STEP_MAX))?;
         socket.set_write_timeout(Some(STEP_MAX))?;
         socket.write_all(&bytes)?;
         socket.read_exact(&mut challenge)?;
-        socket.write_all(&proof(secret, b"connect", &bytes, &challenge).finalize().into_bytes())?;
+        let proved = proof(secret, [b"connect", &bytes, &challenge, &[]]);
+        socket.write_all(&proved.finalize().into_bytes())?;
         socket.read_exact(&mut answer)
     };
     exchange().map_err(Denied::NotYet)?;
-    if answer[0] != 0 {
-        let text = String::from_utf8_lossy(&answer[1 + PROOF..]);
+    let (head, text) = answer.split_at(ANSWER - REASON);
+    if head[0] != 0 {
+        let text = String::from_utf8_lossy(text);
         return Err(Denied::Refused(text.trim_end_matches('\0').to_owned()));
     }
-    proof(secret, b"accept", &bytes, &challenge)
-        .verify_slice(&answer[1..1 + PROOF])
-        .map_err(|_| Denied::Refused("it does not know the job's secret itself".into()))
+    let (generation, proved) = head[1..].split_at(GENERATION);
+    proof(secret, [b"accept", &bytes, &challenge, generation])
+        .verify_slice(proved)
+        .map_err(|_| Denied::Refused("it does not know the job's secret itself".into()))?;
+    Ok(u64::from_le_bytes(generation.try_into().expect("eight bytes")))
 }
 
 /// Connects this process with all others: it calls on those before it, and is called on by those
 /// behind it.
 pub(super) fn connect(
     cluster: &Cluster,
-    fingerprint: u64,
+    agreed: Agreement,
     control: &Arc<Control>,
-) -> Result<(Vec<Option<PeerStream>>, Links), RunError> {
+) -> Result<Met, RunError> {
     let (own, processes) = (cluster.process, cluster.addresses.len());
     let waited = cluster.join_timeout.unwrap_or(JOIN_TIMEOUT);
     let deadline = Instant::now() + waited;
-    let door = Door::open(cluster, fingerprint)?;
+    let Agreement { fingerprint, mut generation } = agreed;
+    let door = Door::open(cluster, agreed)?;
     let mut links = Links::default();
-    let mut streams: Vec<Option<PeerStream>> = (0..processes).map(|_| None).collect();
+    let mut streams: Vec<Option<_>> = (0..processes).map(|_| None).collect();
     let take = |links: &mut Links, process: usize, socket: TcpStream| {
         let address = cluster.addresses[process].clone();
         links.add(process, socket, control).map_err(|source| ClusterError::Handshake {
@@ -201,7 +217,10 @@ pub(super) fn connect(
             fingerprint,
             nonce: [0; NONCE],
         };
-        let socket = call(cluster, process, greeting, deadline, waited, control)?;
+        let (socket, told) = call(cluster, process, greeting, deadline, waited, control)?;
+        if process == 0 {
+            generation = told;
+        }
         streams[process] = Some(take(&mut links, process, socket)?);
     }
     let mut missing = processes - own - 1;
@@ -223,7 +242,7 @@ pub(super) fn connect(
         missing -= 1;
     }
     links.door = Some(door);
-    Ok((streams, links))
+    Ok(Met { streams, links, generation })
 }
 
 fn call(
@@ -233,7 +252,7 @@ fn call(
     deadline: Instant,
     waited: Duration,
     control: &Control,
-) -> Result<TcpStream, RunError> {
+) -> Result<(TcpStream, u64), RunError> {
     let address = cluster.addresses[process].clone();
     loop {
         if control.is_stopping() || control.has_failed() {
@@ -243,7 +262,7 @@ fn call(
         greeting.nonce = nonce().map_err(broken)?;
         if let Ok(mut socket) = TcpStream::connect(&address) {
             match present(&mut socket, cluster.secret.expose(), &greeting) {
-                Ok(()) => return Ok(socket),
+                Ok(generation) => return Ok((socket, generation)),
                 Err(Denied::Refused(reason)) => {
                     return Err(ClusterError::Refused { process, address, reason }.into());
                 }

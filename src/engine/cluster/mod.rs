@@ -17,11 +17,30 @@ use timely::communication::Hooks;
 use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
 use timely::communication::allocator::{AllocatorBuilder, ProcessBuilder};
 
+use self::link::PeerStream;
 use super::control::Control;
 use crate::config::{Cluster, Config};
 use crate::error::{ClusterError, RunError};
 
 pub(super) use link::Links;
+
+/// What the processes of a run agree on when they meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Agreement {
+    /// The same for the same program and flags.
+    pub(super) fingerprint: u64,
+    /// The generation that process 0 has claimed; the others are told.
+    pub(super) generation: u64,
+}
+
+/// The connections with the other processes, over which nothing has been sent yet.
+#[derive(Default)]
+pub(super) struct Met {
+    streams: Vec<Option<PeerStream>>,
+    links: Links,
+    /// The generation of the run, if it is saved.
+    pub(super) generation: u64,
+}
 
 /// What timely needs to start workers that talk to each other.
 pub(super) struct Joined {
@@ -31,31 +50,52 @@ pub(super) struct Joined {
     pub(super) links: Links,
 }
 
+/// The other processes, if there are any.
+fn peers(config: &Config) -> Option<&Cluster> {
+    config.cluster.as_ref().filter(|cluster| cluster.addresses.len() > 1)
+}
+
 /// Connects this process with the others, if there are any.
-pub(super) fn join(
+pub(super) fn meet(
     config: &Config,
-    fingerprint: u64,
+    own: Agreement,
     control: &Arc<Control>,
-) -> Result<Joined, RunError> {
-    let hooks = Hooks::default();
-    let local =
-        ProcessBuilder::new_typed_vector(config.workers, hooks.refill.clone(), hooks.spill.clone());
-    let Some(cluster) = config.cluster.as_ref().filter(|cluster| cluster.addresses.len() > 1)
-    else {
-        let allocators = local.into_iter().map(AllocatorBuilder::Process).collect();
-        return Ok(Joined { allocators, guard: Box::new(()), links: Links::default() });
-    };
-    warn_if_open(cluster);
-    let (streams, links) = handshake::connect(cluster, fingerprint, control)?;
-    let (builders, guard) =
-        initialize_networking_from_sockets(local, streams, cluster.process, config.workers, hooks)
-            .map_err(|source| ClusterError::Handshake {
-                process: cluster.process,
-                address: cluster.addresses[cluster.process].clone(),
-                source,
-            })?;
-    let allocators = builders.into_iter().map(AllocatorBuilder::Tcp).collect();
-    Ok(Joined { allocators, guard: Box::new(guard), links })
+) -> Result<Met, RunError> {
+    match peers(config) {
+        None => Ok(Met { generation: own.generation, ..Met::default() }),
+        Some(cluster) => {
+            warn_if_open(cluster);
+            handshake::connect(cluster, own, control)
+        }
+    }
+}
+
+impl Met {
+    /// Leaves the others, who notice at once.
+    pub(super) fn leave(self) {
+        self.links.cut();
+    }
+
+    /// Hands the connections to timely.
+    pub(super) fn join(self, config: &Config) -> Result<Joined, RunError> {
+        let hooks = Hooks::default();
+        let (refill, spill) = (hooks.refill.clone(), hooks.spill.clone());
+        let local = ProcessBuilder::new_typed_vector(config.workers, refill, spill);
+        let Some(cluster) = peers(config) else {
+            let allocators = local.into_iter().map(AllocatorBuilder::Process).collect();
+            return Ok(Joined { allocators, guard: Box::new(()), links: self.links });
+        };
+        let (process, streams) = (cluster.process, self.streams);
+        let (builders, guard) =
+            initialize_networking_from_sockets(local, streams, process, config.workers, hooks)
+                .map_err(|source| ClusterError::Handshake {
+                    process,
+                    address: cluster.addresses[process].clone(),
+                    source,
+                })?;
+        let allocators = builders.into_iter().map(AllocatorBuilder::Tcp).collect();
+        Ok(Joined { allocators, guard: Box::new(guard), links: self.links })
+    }
 }
 
 /// Without a secret, whoever reaches the port may take a process's place.

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use super::rows::{KeepRows, Queue, Rows, insert, remove, row_bytes, within};
 use super::{JoinSpec, Kept, SavedJoin};
-use crate::batched::{Batch, BatchOperator, Output, Route, StateSize, Tap};
+use crate::batched::{Batch, BatchOperator, Folding, Output, Route, SavedForm, StateSize, Tap};
 use crate::event_time::due::Due;
 use crate::event_time::{Emitted, Late, Paced, Watermark, upper_ms};
 use crate::index::Index;
@@ -451,6 +451,23 @@ where
             SavedJoin::Row(key, ..) => Route::of_key(key),
             SavedJoin::ClosedThrough(_) => Route::Everywhere,
         }
+    }
+
+    fn form() -> SavedForm {
+        SavedForm::Differences
+    }
+
+    fn fold(saved: Vec<Self::Saved>, folding: Folding) -> Vec<Self::Saved> {
+        let (mut rows, mut through_ms) = (Vec::new(), None);
+        for row in saved {
+            match row {
+                SavedJoin::Row(key, row, diff) => rows.push(((key, row), diff)),
+                SavedJoin::ClosedThrough(ms) => through_ms = through_ms.max(Some(ms)),
+            }
+        }
+        let rows = folding.differences(rows).into_iter();
+        let rows = rows.map(|((key, row), diff)| SavedJoin::Row(key, row, diff));
+        rows.chain(through_ms.map(SavedJoin::ClosedThrough)).collect()
     }
 
     fn restore(&mut self, saved: Vec<Self::Saved>) {

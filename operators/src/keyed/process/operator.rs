@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::due::Due;
 use super::{KeyState, Process, Timer, Turn};
-use crate::batched::{Batch, BatchOperator, Folding, Output, Route, StateSize, Tap};
+use crate::batched::{Batch, BatchOperator, Folding, Output, Route, SavedForm, StateSize, Tap};
 use crate::event_time::Paced;
 use crate::index::Index;
 use crate::keyed::Mapped;
@@ -381,6 +381,10 @@ where
 
     fn route(saved: &Self::Saved) -> Route {
         Route::of_key(&saved.0)
+    }
+
+    fn form() -> SavedForm {
+        SavedForm::Latest
     }
 
     fn fold(saved: Vec<Self::Saved>, folding: Folding) -> Vec<Self::Saved> {

@@ -1,0 +1,67 @@
+//! `tidegate checkpoint ls`
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use clap::Args;
+use indicatif::{HumanBytes, HumanCount};
+use tidegate::recovery::{Manifest, OperatorState};
+
+use super::{Place, damaged, unwritten};
+use crate::cli::failure::Failure;
+use crate::cli::progress::Terminal;
+
+/// List the checkpoints, the newest first
+#[derive(Args)]
+pub struct Ls {
+    #[command(flatten)]
+    place: Place,
+}
+
+impl Ls {
+    pub fn run(self, terminal: &Terminal) -> Result<(), Failure> {
+        let archive = self.place.open()?;
+        let mut text = format!(
+            "{:>10}  {:<24}  {:>10}  {:>9}  {:>14}  {:>10}\n",
+            "batch", "batch time", "generation", "operators", "rows", "size"
+        );
+        let found = archive.checkpoints().map_err(damaged)?;
+        if found.is_empty() {
+            text = "no checkpoint yet\n".into();
+        }
+        for manifest in found {
+            match manifest {
+                Ok(manifest) => text.push_str(&line(&manifest)),
+                Err(error) => text.push_str(&format!("  damaged: {error}\n")),
+            }
+        }
+        match archive.standing() {
+            Ok((saved, behind)) => {
+                let saved = saved.map_or("the beginning".into(), |batch| format!("batch {batch}"));
+                text.push_str(&format!(
+                    "\na restart begins behind {saved}, and runs {} again\n",
+                    match behind.len() {
+                        0 => "nothing".to_owned(),
+                        1 => "1 batch".to_owned(),
+                        batches => format!("{} batches", HumanCount(batches as u64)),
+                    }
+                ));
+            }
+            Err(error) => text.push_str(&format!("\na restart is refused: {error}\n")),
+        }
+        terminal.print(&text).map_err(unwritten)
+    }
+}
+
+fn line(manifest: &Manifest) -> String {
+    let sum = |of: fn(&OperatorState) -> u64| manifest.operators.iter().map(of).sum::<u64>();
+    let since = Duration::from_millis(u64::try_from(manifest.tick.time_ms).unwrap_or(0));
+    format!(
+        "{:>10}  {:<24}  {:>10}  {:>9}  {:>14}  {:>10}\n",
+        manifest.tick.id,
+        humantime::format_rfc3339_millis(UNIX_EPOCH + since),
+        manifest.generation,
+        manifest.operators.len(),
+        HumanCount(sum(OperatorState::rows)).to_string(),
+        HumanBytes(sum(OperatorState::bytes)).to_string(),
+    )
+}

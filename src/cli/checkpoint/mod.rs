@@ -1,0 +1,78 @@
+//! `tidegate checkpoint`: what a job has saved.
+
+mod diff;
+mod ls;
+mod show;
+mod verify;
+
+use std::io;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use tidegate::error::RecoveryError;
+
+use super::failure::Failure;
+use super::progress::Terminal;
+
+/// See what a job has saved: the job may be running or not
+#[derive(Args)]
+#[command(after_help = "Examples:
+  tidegate checkpoint ls state
+  tidegate checkpoint show state --rows 20
+  tidegate checkpoint diff state 120 180
+  tidegate checkpoint verify state")]
+pub struct Checkpoint {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// List the checkpoints, the newest first
+    Ls(ls::Ls),
+    /// Show one: its sources, its operators, what they hold
+    Show(show::Show),
+    /// Read everything, and compare it with what was written
+    Verify(verify::Verify),
+    /// Show what came and went between two
+    Diff(diff::Diff),
+}
+
+impl Checkpoint {
+    pub fn run(self, terminal: &Terminal) -> Result<(), Failure> {
+        match self.what {
+            What::Ls(command) => command.run(terminal),
+            What::Show(command) => command.run(terminal),
+            What::Verify(command) => command.run(terminal),
+            What::Diff(command) => command.run(terminal),
+        }
+    }
+}
+
+/// Where it lies.
+#[derive(Args)]
+struct Place {
+    /// The directory that the job was given with --checkpoint
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+}
+
+impl Place {
+    fn open(&self) -> Result<tidegate::recovery::Archive, Failure> {
+        tidegate::recovery::Archive::open(&self.directory).map_err(refused)
+    }
+}
+
+/// There is no such thing.
+fn refused(error: RecoveryError) -> Failure {
+    Failure::Usage(error.to_string())
+}
+
+/// It is there, and is not what it should be.
+fn damaged(error: RecoveryError) -> Failure {
+    Failure::Other(error.to_string())
+}
+
+fn unwritten(error: io::Error) -> Failure {
+    Failure::Other(format!("can't write to standard output: {error}"))
+}
