@@ -1,8 +1,9 @@
 //! All integration tests in one binary, by guarantee: each module says at its head what it can
 //! catch and what it can't.
 //!
-//! `cargo xtask test` runs them with a Kafka broker at hand; without one (`TIDEGATE_KAFKA_JARS` is
-//! not set) the Kafka lane is listed as skipped, never as passed.
+//! `cargo xtask test` runs them with a Kafka broker and database servers at hand; without one
+//! (`TIDEGATE_KAFKA_JARS`, `TIDEGATE_POSTGRES` or `TIDEGATE_MARIADB` is not set) its lane is listed as
+//! skipped, never as passed.
 
 #![allow(clippy::unwrap_used)]
 
@@ -16,6 +17,8 @@ mod recovery;
 mod restore;
 mod sinks;
 mod sources;
+#[cfg(all(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+mod sql;
 mod support;
 
 fn main() -> std::process::ExitCode {
@@ -31,8 +34,22 @@ fn main() -> std::process::ExitCode {
         cluster::trials(),
         cli::trials(),
         kafka::trials(),
+        databases(),
     ];
     let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());
     kafka::stop();
+    #[cfg(all(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+    sql::stop();
     conclusion.exit_code()
+}
+
+#[cfg(all(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+fn databases() -> Vec<libtest_mimic::Trial> {
+    sql::trials()
+}
+
+#[cfg(not(all(feature = "mysql", feature = "postgres", feature = "sqlite")))]
+fn databases() -> Vec<libtest_mimic::Trial> {
+    let why = "built without `--features mysql,postgres,sqlite` (`cargo xtask test` has them)";
+    vec![support::skipped("sql", "databases hold what a plain computation gives", why)]
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::{fmt, io};
 
 use tidegate::RunError;
+use tidegate::error::SinkError;
 
 /// Why a command did not do what it was asked for.
 pub enum Failure {
@@ -32,12 +33,13 @@ impl Failure {
 impl Failure {
     /// Whether the output went into a pipe whose reader has left.
     pub fn is_broken_pipe(&self) -> bool {
-        let Failure::Run(error @ RunError::Sink { .. }) = self else { return false };
-        let first: Option<&(dyn Error + 'static)> = error.source();
-        let causes =
-            std::iter::successors(first, |cause: &&(dyn Error + 'static)| (**cause).source());
-        let mut causes = causes.filter_map(|cause| cause.downcast_ref::<io::Error>());
-        causes.any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+        let Failure::Run(RunError::Sink { source: failure, .. }) = self else { return false };
+        match failure {
+            SinkError::Stream { source, .. } | SinkError::File { source, .. } => {
+                source.kind() == io::ErrorKind::BrokenPipe
+            }
+            _ => false,
+        }
     }
 }
 

@@ -16,6 +16,8 @@ mod run;
 mod savepoint;
 mod sink;
 mod source;
+#[cfg(feature = "sql")]
+mod sql;
 mod stop;
 mod summary;
 

@@ -16,7 +16,7 @@ use super::arguments::JobArguments;
 use super::failure::Failure;
 use super::learning::Learning;
 use super::progress::Terminal;
-use super::sink::{SINKS, SinkUrl};
+use super::sink::{self, SINKS, SinkUrl};
 use super::source::{self, Input, Made, SOURCES, SourceUrl};
 use super::{stop, summary};
 
@@ -134,6 +134,7 @@ impl Run {
         terminal: &Terminal,
     ) -> Result<(Config, impl Fn(Context<'_>) + Send + Sync + 'static), Failure> {
         source::check(&self.source)?;
+        sink::check(&self.sink)?;
         let name =
             self.workload.to_possible_value().map_or(String::new(), |v| v.get_name().to_owned());
         let config = self.job.config(&name, terminal)?;
@@ -227,16 +228,21 @@ impl Run {
 
     fn write<D: Record>(&self, table: Table<'_, D>, terminal: &Terminal, line: fn(&D) -> String) {
         let fail_fast = self.job.batches.fail_fast;
+        let told = self.sink.iter().filter(|sink| !sink.keep(&table, fail_fast));
+        let sinks: Vec<&SinkUrl> = told.collect();
+        if sinks.is_empty() {
+            return;
+        }
         match self.output {
             OutputMode::Snapshots => {
                 let rows = table.snapshots();
-                for sink in &self.sink {
+                for sink in sinks {
                     sink.write(rows.clone(), terminal, fail_fast, line);
                 }
             }
             OutputMode::Changes => {
                 let changes = table.changes();
-                for sink in &self.sink {
+                for sink in sinks {
                     let line: fn(&Change<D>) -> String = |change| format!("{change:?}");
                     sink.write(changes.clone(), terminal, fail_fast, line);
                 }

@@ -4,18 +4,30 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use tidegate::sink::{Console, JsonLines, KafkaSink, Null, TextFiles};
-use tidegate::{DStream, Record};
+use tidegate::{DStream, Record, Table};
 
+use super::failure::Failure;
 use super::progress::Terminal;
 use super::source::KafkaUrl;
+#[cfg(feature = "sql")]
+use super::sql::SqlUrl;
 
 /// Where results go.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SinkUrl {
     Console,
-    Text { prefix: PathBuf, suffix: Option<String> },
+    Text {
+        prefix: PathBuf,
+        suffix: Option<String>,
+    },
     JsonLines(PathBuf),
     Kafka(KafkaTopic),
+    /// A database's table, or why there can't be one: [`check`] says so, since whoever refuses an
+    /// argument repeats it, with the password that it may have.
+    #[cfg(feature = "sql")]
+    Sql(Result<SqlUrl, String>),
+    /// A database for which the program was built without this feature.
+    NotBuilt(&'static str),
     Null,
 }
 
@@ -26,6 +38,15 @@ pub struct KafkaTopic {
     at_least_once: bool,
     progress: Option<String>,
 }
+
+/// How the URLs of databases begin, the feature that each needs, and whether it is there.
+const DATABASES: [(&str, &str, bool); 5] = [
+    ("mariadb:", "mysql", cfg!(feature = "mysql")),
+    ("mysql:", "mysql", cfg!(feature = "mysql")),
+    ("postgres:", "postgres", cfg!(feature = "postgres")),
+    ("postgresql:", "postgres", cfg!(feature = "postgres")),
+    ("sqlite:", "sqlite", cfg!(feature = "sqlite")),
+];
 
 /// What `--sink` accepts, for help texts.
 pub const SINKS: &str = "\
@@ -39,6 +60,14 @@ Sinks:
       &progress=TOPIC            where it says how far it has come [default: tidegate-progress]
       &transactional.id=NAME     for the second of two jobs of one name on one topic
       &security.protocol=... and every other option of librdkafka
+  postgres://USER:PASSWORD@HOST:PORT/DATABASE?table=TABLE    a table of a database
+  mysql://USER:PASSWORD@HOST:PORT/DATABASE?table=TABLE       (if built with the features `postgres`,
+  sqlite:FILE?table=TABLE                                    `mysql`, `sqlite`)
+      &key=COLUMN[,COLUMN]   keep the table equal to the result; without a key each row is added, with
+                             its `batch` and `time_ms`
+      &columns=COLUMN[,...]  which columns the rows give, if not all
+      &id=NAME               its own name in `tidegate_progress` [default: TABLE]
+      &shards=N              connections that write at the same time [default: 1]
   null                           nowhere";
 
 impl FromStr for SinkUrl {
@@ -52,6 +81,14 @@ impl FromStr for SinkUrl {
         }
         if text.starts_with("kafka:") {
             return text.parse().map(SinkUrl::Kafka);
+        }
+        match DATABASES.iter().find(|(scheme, ..)| text.starts_with(scheme)) {
+            None => {}
+            Some((_, feature, false)) => return Ok(SinkUrl::NotBuilt(feature)),
+            #[cfg(feature = "sql")]
+            Some(_) => return Ok(SinkUrl::Sql(SqlUrl::new(text))),
+            #[cfg(not(feature = "sql"))]
+            Some(_) => {}
         }
         let (scheme, rest) = text.split_once(':').unwrap_or((text, ""));
         let sink = match scheme {
@@ -67,7 +104,8 @@ impl FromStr for SinkUrl {
             "jsonl" => SinkUrl::JsonLines(rest.into()),
             _ => {
                 return Err(format!(
-                    "there is no sink `{text}`: use console, text:, jsonl:, kafka:// or null"
+                    "there is no sink `{text}`: use console, text:, jsonl:, kafka://, postgres://, \
+                     mysql://, sqlite: or null"
                 ));
             }
         };
@@ -139,9 +177,47 @@ impl SinkUrl {
                 let kafka = url.sink(|brokers, topic| KafkaSink::json(brokers, topic));
                 rows.sink(kafka.fail_fast(fail_fast));
             }
+            #[cfg(feature = "sql")]
+            SinkUrl::Sql(Ok(url)) => url.append(rows, fail_fast),
+            #[cfg(feature = "sql")]
+            SinkUrl::Sql(Err(why)) => unreachable!("{why}: `check` refuses it"),
+            SinkUrl::NotBuilt(feature) => unreachable!("`{feature}`: `check` refuses it"),
             SinkUrl::Null => rows.sink(Null::default()),
         }
     }
+
+    /// Keeps a sink equal to a table, if it is meant to be rather than to be told of it.
+    pub fn keep<D: Record>(&self, table: &Table<'_, D>, fail_fast: bool) -> bool {
+        match self {
+            #[cfg(feature = "sql")]
+            SinkUrl::Sql(Ok(url)) if url.is_upsert() => {
+                url.upsert(table.clone().changes(), fail_fast);
+                true
+            }
+            _ => {
+                let _ = (table, fail_fast);
+                false
+            }
+        }
+    }
+}
+
+/// Refuses sinks that can't be.
+pub fn check(sinks: &[SinkUrl]) -> Result<(), Failure> {
+    for sink in sinks {
+        match sink {
+            #[cfg(feature = "sql")]
+            SinkUrl::Sql(Err(why)) => return Err(Failure::Usage(why.clone())),
+            SinkUrl::NotBuilt(feature) => {
+                return Err(Failure::Usage(format!(
+                    "this program was built without that database: build it with `--features \
+                     {feature}`"
+                )));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

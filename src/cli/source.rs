@@ -50,7 +50,7 @@ Sources:
   generate[:?records=N&rate=N&seed=N&partitions=N]   records made up for the workload";
 
 /// The text behind the scheme, and the parameters behind the question mark.
-fn parts(text: &str) -> Result<(&str, BTreeMap<&str, &str>), String> {
+pub fn parts(text: &str) -> Result<(&str, BTreeMap<&str, &str>), String> {
     let (rest, query) = text.split_once('?').unwrap_or((text, ""));
     let mut parameters = BTreeMap::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -61,7 +61,8 @@ fn parts(text: &str) -> Result<(&str, BTreeMap<&str, &str>), String> {
     Ok((rest, parameters))
 }
 
-fn refuse_unknown(parameters: &BTreeMap<&str, &str>, known: &str) -> Result<(), String> {
+/// Refuses parameters that are left.
+pub fn refuse_unknown(parameters: &BTreeMap<&str, &str>, known: &str) -> Result<(), String> {
     match parameters.keys().next() {
         None => Ok(()),
         Some(key) => Err(format!("there is no parameter `{key}` here: {known}")),

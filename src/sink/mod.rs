@@ -13,6 +13,8 @@ pub mod kafka;
 mod memory;
 mod null;
 mod operator;
+#[cfg(feature = "sql")]
+pub mod sql;
 mod text_files;
 
 use tidegate_operators::{Record, Tick};

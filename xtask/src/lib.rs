@@ -1,7 +1,9 @@
 //! What the project needs around its code, for `cargo xtask` and for the tests.
 
 pub mod chaos;
+mod daemon;
 pub mod kafka;
+pub mod sql;
 pub mod test;
 
 use std::path::{Path, PathBuf};

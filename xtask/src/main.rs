@@ -19,7 +19,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run all tests, those against a real Kafka broker included
+    /// Run all tests, those against a real Kafka broker and real databases included
     Test(Test),
     /// Kill jobs again and again, and compare what they write
     Chaos(Chaos),

@@ -13,10 +13,11 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::kafka::{JARS_VARIABLE, Jars};
+use crate::sql::{MARIADB_VARIABLE, MariaDb, POSTGRES_VARIABLE, Postgres};
 
-/// Run all tests, those against a real Kafka broker included
+/// Run all tests, those against a real Kafka broker and real databases included
 ///
-/// What this machine can't have (no Java, no Maven, no network) is skipped and counted; with
+/// What this machine can't have (no Java, no Maven, no apt-get, no network) is skipped and counted; with
 /// `--all`, or `CI=true` in the environment, a skip is a failure.
 #[derive(Args)]
 pub struct Test {
@@ -31,8 +32,9 @@ pub struct Test {
 /// Tells the tests that a skip is a failure.
 const STRICT_VARIABLE: &str = "TIDEGATE_TEST_ALL";
 
-/// What the tests need that the program does without.
-pub(crate) const FEATURES: &str = "tidegate/faults";
+/// What the tests need that the program does without, and what is built only if it is asked for.
+pub(crate) const FEATURES: &str =
+    "tidegate/faults,tidegate/mysql,tidegate/postgres,tidegate/sqlite";
 
 /// Tests that are silent for so long hang.
 const SILENCE: Duration = Duration::from_secs(300);
@@ -62,6 +64,19 @@ impl Test {
                 cargo.env(JARS_VARIABLE, jars.directory());
             }
             Err(reason) => eprintln!("warning: the tests against a real Kafka can't run: {reason}"),
+        }
+        for (variable, server, found) in [
+            (POSTGRES_VARIABLE, "PostgreSQL", Postgres::programs()),
+            (MARIADB_VARIABLE, "MariaDB", MariaDb::directory()),
+        ] {
+            match found {
+                Ok(directory) => {
+                    cargo.env(variable, directory);
+                }
+                Err(reason) => {
+                    eprintln!("warning: the tests against a real {server} can't run: {reason}");
+                }
+            }
         }
         if strict {
             cargo.env(STRICT_VARIABLE, "1");

@@ -1,26 +1,21 @@
 //! One node in KRaft mode, on loopback, with a directory of its own.
 
-use std::fs::{self, File};
-use std::io::Read;
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::fs;
+use std::net::TcpListener;
+use std::process::Command;
 
 use tempfile::TempDir;
 
 use super::Jars;
+use crate::daemon::Daemon;
 
 /// A broker that is stopped, and whose data is removed, when this is dropped.
 #[derive(Debug)]
 pub struct Broker {
     jars: Jars,
+    daemon: Daemon,
     home: TempDir,
-    address: SocketAddr,
-    process: Option<Child>,
 }
-
-/// A broker is up within this time, even on a slow machine.
-const START: Duration = Duration::from_secs(60);
 
 impl Broker {
     /// Starts a broker on `port`, or on a free one if that is 0, and waits until it answers.
@@ -69,14 +64,15 @@ impl Broker {
             let said = String::from_utf8_lossy(&output.stderr);
             return Err(format!("the broker's storage can't be made: {said}"));
         }
-        let mut broker = Broker { jars: jars.clone(), home, address, process: None };
+        let daemon = Daemon::new("the broker", address, home.path().join("log"));
+        let mut broker = Broker { jars: jars.clone(), daemon, home };
         broker.resume()?;
         Ok(broker)
     }
 
     /// Its `HOST:PORT`.
     pub fn address(&self) -> String {
-        self.address.to_string()
+        self.daemon.address().to_string()
     }
 
     /// Where it listens.
@@ -86,11 +82,7 @@ impl Broker {
 
     /// Ends the broker's process as a crash would; its data stays.
     pub fn kill(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            // It may have ended by itself.
-            let _ = process.kill();
-            let _ = process.wait();
-        }
+        self.daemon.kill();
     }
 
     /// Starts the broker again after [`Broker::kill`], on the same port with the same data.
@@ -99,32 +91,9 @@ impl Broker {
     ///
     /// If it does not come up.
     pub fn resume(&mut self) -> Result<(), String> {
-        let log = self.home.path().join("log");
-        let file = File::create(&log).map_err(|e| format!("can't write the broker's log: {e}"))?;
-        let copy = file.try_clone().map_err(|e| format!("can't write the broker's log: {e}"))?;
         let mut command = self.jars.java("kafka.Kafka");
         command.arg(self.home.path().join("server.properties"));
-        command.stdin(Stdio::null()).stdout(file).stderr(copy);
-        let process = command.spawn().map_err(|e| format!("can't run Java: {e}"))?;
-        let process = self.process.insert(process);
-        let begun = Instant::now();
-        loop {
-            let ended = process.try_wait().map_err(|e| format!("can't watch the broker: {e}"))?;
-            if ended.is_some() || begun.elapsed() > START {
-                let mut text = String::new();
-                let read = File::open(&log).and_then(|mut file| file.read_to_string(&mut text));
-                if let Err(error) = read {
-                    text = format!("(its log can't be read: {error})");
-                }
-                let end = text.lines().rev().take(20).collect::<Vec<_>>();
-                let end: Vec<&str> = end.into_iter().rev().collect();
-                return Err(format!("the broker does not come up:\n{}", end.join("\n")));
-            }
-            if TcpStream::connect_timeout(&self.address, Duration::from_millis(200)).is_ok() {
-                return Ok(());
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        self.daemon.start(command)
     }
 
     /// One of Kafka's own tools, ready to be given more arguments: a class of
@@ -133,12 +102,6 @@ impl Broker {
         let mut command = self.jars.java(&format!("org.apache.kafka.tools.{class}"));
         command.args(["--bootstrap-server", &self.address()]);
         command
-    }
-}
-
-impl Drop for Broker {
-    fn drop(&mut self) {
-        self.kill();
     }
 }
 
