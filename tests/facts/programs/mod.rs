@@ -35,15 +35,6 @@ pub fn differs(case: &Case) -> Option<&'static str> {
 
 /// The program for a fact, or what is missing for it.
 pub fn find(case: &Case) -> Result<Program, String> {
-    for (param, what) in [
-        ("restart_after_batches", "restart from a checkpoint"),
-        ("inject", "restart from a checkpoint"),
-        ("killed_during_batch", "restart from a checkpoint"),
-    ] {
-        if case.has(param) {
-            return Err(what.into());
-        }
-    }
     let by_time = [event_time::find, dedup::find, joins::find, process::find];
     let by_time = by_time.into_iter().find_map(|find| find(case));
     if let Some(found) = by_time {

@@ -1,8 +1,8 @@
 //! Aggregates of everything so far.
 
-use tidegate::sink::Null;
+use tidegate::sink::{Memory, Null};
 use tidegate::source::Queue;
-use tidegate::{Count, DStream, Sum, Table};
+use tidegate::{Count, DStream, RunError, Sum, Table};
 
 use super::Program;
 use crate::facts::case::Case;
@@ -11,6 +11,21 @@ use crate::facts::datum::Datum;
 pub fn find(case: &Case) -> Option<Result<Program, String>> {
     let program: Program = match &*case.op {
         "agg_count" => return Some(agg_count(case)),
+        "agg_count_sorted" => |case, workers| {
+            assert_eq!(case.text("order"), Some("count desc"));
+            let outputs = case.run(workers, |numbers| {
+                let counts = numbers.running().count_by_value();
+                // A table leaves in the order of its rows.
+                counts.map(|(value, count)| Datum::from((-count, value))).snapshots()
+            });
+            let descending = |row: Datum| {
+                let (count, value) = row.pair();
+                Datum::from((value, -count.number()))
+            };
+            let outputs =
+                outputs.into_iter().map(|rows| rows.into_iter().map(descending).collect());
+            case.compare(&outputs.collect::<Vec<_>>());
+        },
         "agg_count_distinct" => |case, workers| {
             case.holds_updates(workers, |pairs| {
                 // Values per key, each once, and then how many there are.
@@ -59,8 +74,45 @@ fn agg_count(case: &Case) -> Result<Program, String> {
             case.holds(workers, |numbers| counts(numbers).snapshots().map(Datum::from));
             state_sizes(case, workers);
         },
+        (Some("complete"), Some("value"), None) => |case, workers| {
+            case.holds(workers, |numbers| {
+                numbers.running().count_by_value().snapshots().map(Datum::from)
+            });
+        },
+        (Some("update"), Some("value"), None) if case.has("inject") => fails_inside_a_batch,
         (mode, group, pre) => return Err(format!("agg_count {mode:?} {group:?} {pre:?}")),
     })
+}
+
+/// A job whose program fails at the first 4 that it sees.
+fn fails_inside_a_batch(case: &Case, workers: usize) {
+    assert_eq!(case.text("inject"), Some("first sight of 4 fails the run; restart"));
+    let (input, output) = (case.input(0), Memory::<Datum>::new());
+    let (source, sink, fact) = (input.clone(), output.clone(), case.clone());
+    let mut local = case
+        .start(case.config(workers), move |ctx| {
+            let fact = fact.clone();
+            let numbers = ctx.source(source.clone()).map(move |number| {
+                assert!(fact.starts() > 1 || number.number() != 4, "the first 4");
+                number
+            });
+            let counts = numbers.running().count_by_value().changes();
+            let came = counts.filter(|change| change.diff > 0);
+            came.map(|change| Datum::from(change.row)).sink(sink.clone());
+        })
+        .expect("the program can run");
+    input.push(case.batches().concat());
+    match local.tick_and_fail() {
+        RunError::WorkerPanicked { message, .. } => assert!(message.contains("the first 4")),
+        error => panic!("it came to {error:?}"),
+    }
+    assert_eq!(output.rows().concat(), [], "the batch was not through");
+    local.start_again(&output);
+    // If the batch was planned it is run again as it was, and this one is empty.
+    local.tick();
+    local.stop().expect("the job ends well");
+    let outputs = output.rows().into_iter().filter(|rows| !rows.is_empty());
+    case.compare(&outputs.collect::<Vec<_>>());
 }
 
 fn counts(numbers: DStream<'_, Datum>) -> Table<'_, (Datum, i64)> {
