@@ -66,6 +66,8 @@ impl Case {
             false => &[None],
             // A policy is fixed by the first checkpoint.
             true if self.has("policy_at_restart") => &[Some(Found::Checkpoint)],
+            // A batch that its sink has not kept is run again if it was planned, and not saved.
+            true if self.has("batch_times_s") => &[Some(Found::Plan)],
             true => &[Some(Found::Checkpoint), Some(Found::Plan), Some(Found::PlanAnew)],
         };
         let case = |found: &Option<Found>| Case {
@@ -79,9 +81,15 @@ impl Case {
 
     /// Whether its job is started again, having been stopped or having failed.
     fn is_started_again(&self) -> bool {
-        ["restart_after_batches", "inject", "killed_during_batch", "trigger"]
-            .iter()
-            .any(|param| self.has(param))
+        let params = [
+            "restart_after_batches",
+            "restart_after",
+            "inject",
+            "killed_during_batch",
+            "trigger",
+            "batch_times_s",
+        ];
+        params.iter().any(|param| self.has(param))
     }
 
     /// Whether its job is stopped after so many steps, and started again.
@@ -89,8 +97,8 @@ impl Case {
         match &self.params["restart_after_batches"] {
             Value::Array(all) => all.contains(&steps.into()),
             Value::Number(number) => number.as_u64() == Some(steps),
-            // Once per input batch.
-            _ => self.has("trigger"),
+            // Behind the first list, or once per input batch.
+            _ => (self.has("restart_after") && steps == 1) || self.has("trigger"),
         }
     }
 

@@ -94,7 +94,12 @@ impl Driven {
 
     /// Cuts a batch of what is in the queues, and waits until all sinks have confirmed it.
     pub fn tick(&mut self) -> BatchRecord {
-        let batch = self.clock.request(0);
+        self.tick_skipping(0)
+    }
+
+    /// The same, after some ids that are no batches.
+    pub fn tick_skipping(&mut self, skipped: u64) -> BatchRecord {
+        let batch = self.clock.request(skipped);
         self.clock.wait(batch, BATCH_TIMEOUT).unwrap_or_else(|| {
             self.jobs.iter().for_each(Job::stop);
             let ends: Vec<_> = self.jobs.drain(..).map(Job::join).collect();
@@ -118,9 +123,14 @@ impl Driven {
     pub fn step_over<E: Record>(&mut self, output: &Memory<E>) {
         self.steps += 1;
         if self.case.restarts_after(self.steps) {
-            self.end().expect("the job ends well");
-            self.start_again(output);
+            self.stop_and_start(output);
         }
+    }
+
+    /// Stops the job and starts it again.
+    pub fn stop_and_start<E: Record>(&mut self, output: &Memory<E>) {
+        self.end().expect("the job ends well");
+        self.start_again(output);
     }
 
     /// Starts a job again that has ended.

@@ -3,6 +3,7 @@
 mod dedup;
 mod event_time;
 mod joins;
+mod kafka;
 mod listeners;
 mod per_batch;
 mod process;
@@ -28,6 +29,7 @@ pub fn differs(case: &Case) -> Option<&'static str> {
         }
         "join_then_window_count" if is_rejected => Some("accepted, as by later versions of Spark"),
         "listener.receiver" => Some("there are no receivers"),
+        "mapWithState.checkpoint" => Some("checkpoints are made by time, not by batches"),
         "remember" => Some("nothing is retained for operators down the line"),
         _ => None,
     }
@@ -46,8 +48,15 @@ pub fn find(case: &Case) -> Result<Program, String> {
             return Err(format!("{what}: {}", case.op));
         }
     }
-    let families =
-        [per_batch::find, windows::find, state::find, running::find, listeners::find, rate::find];
+    let families = [
+        per_batch::find,
+        windows::find,
+        state::find,
+        running::find,
+        listeners::find,
+        rate::find,
+        kafka::find,
+    ];
     let found = families.into_iter().find_map(|find| find(case));
     found.unwrap_or_else(|| Err(case.op.clone()))
 }

@@ -1,5 +1,8 @@
 //! Aggregates of everything so far.
 
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
 use tidegate::sink::{Memory, Null};
 use tidegate::source::Queue;
 use tidegate::{Count, DStream, RunError, Sum, Table};
@@ -11,6 +14,7 @@ use crate::facts::datum::Datum;
 pub fn find(case: &Case) -> Option<Result<Program, String>> {
     let program: Program = match &*case.op {
         "agg_count" => return Some(agg_count(case)),
+        "agg_count_prune" => pruned_by_time,
         "agg_count_sorted" => |case, workers| {
             assert_eq!(case.text("order"), Some("count desc"));
             let outputs = case.run(workers, |numbers| {
@@ -82,6 +86,50 @@ fn agg_count(case: &Case) -> Result<Program, String> {
         (Some("update"), Some("value"), None) if case.has("inject") => fails_inside_a_batch,
         (mode, group, pre) => return Err(format!("agg_count {mode:?} {group:?} {pre:?}")),
     })
+}
+
+/// Counts of which the sink takes the values that are not far behind the batch's time. When the job
+/// is started again, the sink has kept nothing: it is given the last batch again, at its own time.
+fn pruned_by_time(case: &Case, workers: usize) {
+    assert_eq!(case.text("filter"), Some("value >= batch_time_s - 10"));
+    let (input, given) = (case.input(0), Arc::new(Mutex::new(Vec::new())));
+    let (source, log) = (input.clone(), Arc::clone(&given));
+    let interval = Duration::from_millis(case.number("trigger_ms").expect("an interval"));
+    let mut local = case
+        .start(case.config(workers).interval(interval), move |ctx| {
+            let (counts, log) =
+                (ctx.source(source.clone()).running().count_by_value(), Arc::clone(&log));
+            counts.snapshots().foreach_batch(move |tick, counts| {
+                let time = tick.time_ms / 1000;
+                let recent = counts.iter().filter(|(value, _)| value.number() >= time - 10);
+                let recent: Vec<Datum> = recent.cloned().map(Datum::from).collect();
+                log.lock().unwrap().push((time, recent));
+                Ok(())
+            });
+        })
+        .expect("the program can run");
+    let times = case.params["batch_times_s"].as_array().expect("times");
+    let times: Vec<i64> = times.iter().map(|time| time.as_i64().expect("a time")).collect();
+    let repeated = times.windows(2).position(|pair| pair[0] == pair[1]);
+    let before = repeated.expect("a batch that is run again") + 1;
+    let batches = case.batches();
+    for batch in &batches[..before] {
+        input.push(batch.clone());
+        local.tick();
+    }
+    local.stop_and_start(&Memory::<Datum>::new());
+    input.push(batches[before + 1].clone());
+    let passed = Duration::from_secs((times[before + 1] - times[before]) as u64);
+    local.tick_skipping((passed.as_millis() / interval.as_millis()) as u64 - 1);
+    local.stop().expect("the job ends well");
+    let given = given.lock().unwrap().clone();
+    let (first, again) = given.split_at(before);
+    // So are those before it, since nothing was saved.
+    assert_eq!(again[..before], *first);
+    let (found, outputs): (Vec<i64>, Vec<Vec<Datum>>) =
+        first.iter().chain(&again[before - 1..]).cloned().unzip();
+    assert_eq!(found, times);
+    case.compare(&outputs);
 }
 
 /// A job whose program fails at the first 4 that it sees.

@@ -2,17 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use serde_json::{Value, json};
-use tidegate::metrics::{BatchRecord, Listener};
 use tidegate::sink::Memory;
 use tidegate::source::Directory;
 use tidegate::{DStream, Departed, Reduce, RunError, Span, Table, Trigger, Windowed};
 
 use super::Program;
+use super::listeners::{next, through};
 use crate::facts::case::Case;
 use crate::facts::datum::Datum;
 
@@ -81,16 +78,6 @@ fn reduce_by_key_and_window(case: &Case, workers: usize) {
     });
 }
 
-/// Says which batches are through.
-struct Through(Mutex<Sender<BatchRecord>>);
-
-impl Listener for Through {
-    fn batch_completed(&self, record: &BatchRecord) {
-        let through = self.0.lock().unwrap();
-        through.send(record.clone()).expect("the test hears it");
-    }
-}
-
 /// Files of a number each, a batch for each of them; one batch fails, and files come while the job
 /// is down.
 fn reduce_files_by_window(case: &Case, workers: usize) {
@@ -109,10 +96,9 @@ fn reduce_files_by_window(case: &Case, workers: usize) {
         .map(|param| Span::batches(case.number(param).expect("a span")));
     let killed_at = case.number("killed_during_batch").expect("a batch") as i64;
 
-    let (output, (sender, through)) = (Memory::<i64>::new(), channel());
+    let (output, (listener, through)) = (Memory::<i64>::new(), through());
     let (sink, files, fact) = (output.clone(), place.path().to_owned(), case.clone());
-    let config = case.config(workers).trigger(Trigger::Count { records: 1 });
-    let config = config.listener(Arc::new(Through(Mutex::new(sender))));
+    let config = case.config(workers).trigger(Trigger::Count { records: 1 }).listener(listener);
     let mut local = case
         .start(config, move |ctx| {
             let fact = fact.clone();
@@ -129,7 +115,7 @@ fn reduce_files_by_window(case: &Case, workers: usize) {
     let mut read: BTreeMap<u64, Vec<Value>> = BTreeMap::new();
     let mut until = |files: usize| {
         while read.values().flatten().count() < files {
-            let record = through.recv_timeout(Duration::from_secs(60)).expect("it goes on");
+            let record = next(&through);
             let names = record.sources[0].partitions.iter().filter(|file| file.records > 0);
             let names = names.map(|file| json!(file.name.parse::<i64>().expect("a number")));
             read.insert(record.batch, names.collect());
