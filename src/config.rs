@@ -162,6 +162,8 @@ pub struct Config {
     /// Where the job's checkpoints lie, from which it goes on when it is started again; without
     /// them it begins anew.
     pub checkpoints: Option<Checkpoints>,
+    /// Whether the job only runs again what was planned, without writing anything, and ends.
+    pub(crate) replays_only: bool,
 }
 
 impl Config {
@@ -188,6 +190,7 @@ impl Config {
             listeners: Vec::new(),
             plan_log: None,
             checkpoints: None,
+            replays_only: false,
         }
     }
 

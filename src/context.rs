@@ -15,7 +15,8 @@ use timely::dataflow::{Scope, Stream};
 use crate::batch::{BatchId, ChunkStream, RowStream, Tick};
 use crate::config::Strategy;
 use crate::dstream::DStream;
-use crate::engine::build::{Build, Saving};
+use crate::engine::build::{Build, Phase, Saving};
+use crate::engine::registry::DeclaredState;
 use crate::error::{BuildError, RunError};
 use crate::recovery::{self, Saved, Saver, Schema};
 use crate::source::{DeadLetter, Source, SourceStreams};
@@ -134,6 +135,12 @@ impl<'s> Context<'s> {
     ) -> Stream<'s, BatchId, O::Output> {
         let (number, uid) = self.build.name_operator(kind, options.uid.as_deref());
         let mut attachment = Attachment::named(uid.clone()).on_ticks(self.ticks());
+        if let (Phase::Dry(declared), true) =
+            (&self.build.phase, self.build.config.checkpoints.is_some())
+        {
+            let schema = Schema::of::<O::Saved>();
+            declared.borrow_mut().states.push(DeclaredState { uid: uid.clone(), schema });
+        }
         let saving = self.build.saving.as_ref();
         if let Some(saving) = saving {
             attachment.tapped = true;

@@ -169,6 +169,9 @@ pub enum ConfigError {
         /// The number of processes.
         processes: usize,
     },
+    /// Something that needs checkpoints.
+    #[error("no checkpoints: say where they lie (`--checkpoint DIR`)")]
+    NoCheckpoints,
     /// The number of addresses is not the number of processes.
     #[error("{addresses} addresses for {processes} processes: give one `HOST:PORT` for each")]
     Addresses {
@@ -320,6 +323,21 @@ pub enum RecoveryError {
         path.display()
     )]
     NoCheckpoints {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A directory that should be empty.
+    #[error("`{}` is not empty: give a directory that is, or that does not exist yet", path.display())]
+    NotEmpty {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Batches can't be run again: there is nothing to begin with.
+    #[error(
+        "`{}` has one checkpoint only: batches are run again from an older one to the newest; let \
+         the job run until it has saved twice", path.display()
+    )]
+    OneCheckpoint {
         /// The directory.
         path: PathBuf,
     },

@@ -11,7 +11,9 @@ mod learning;
 mod logging;
 mod parent;
 mod progress;
+mod rehearsal;
 mod run;
+mod savepoint;
 mod sink;
 mod source;
 mod stop;
@@ -64,6 +66,12 @@ enum Command {
     Launch(launch::Launch),
     /// See what a job has saved
     Checkpoint(checkpoint::Checkpoint),
+    /// Copy a checkpoint to a directory of its own
+    Savepoint(savepoint::Savepoint),
+    /// See whether a job could be started from its checkpoints
+    CheckRestore(rehearsal::CheckRestore),
+    /// Run saved batches again, and compare the state with what was saved
+    VerifyReplay(rehearsal::VerifyReplay),
     /// Make records and write them to a sink
     Generate(generate::Generate),
     /// Measure, each figure beside a baseline in the same run
@@ -101,6 +109,9 @@ pub fn main() -> ExitCode {
         Some(Command::Run(command)) => command.run(&terminal),
         Some(Command::Launch(command)) => command.run(),
         Some(Command::Checkpoint(command)) => command.run(&terminal),
+        Some(Command::Savepoint(command)) => command.run(&terminal),
+        Some(Command::CheckRestore(command)) => command.run(&terminal),
+        Some(Command::VerifyReplay(command)) => command.run(&terminal),
         Some(Command::Generate(command)) => command.run(&terminal),
         Some(Command::Bench(command)) => command.run(&terminal),
         Some(Command::Demo(command)) => command.run(&terminal),

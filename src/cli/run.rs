@@ -10,7 +10,7 @@ use tidegate::workloads::{
     Edge, PageViews, clickstream, connected_components, pagerank, reachability, windowed_wordcount,
     wordcount,
 };
-use tidegate::{Change, Context, Iterated, Record, Table, start};
+use tidegate::{Change, Config, Context, Iterated, Record, Table, start};
 
 use super::arguments::JobArguments;
 use super::failure::Failure;
@@ -116,20 +116,35 @@ pub enum OutputMode {
 
 impl Run {
     pub fn run(self, terminal: &Terminal) -> Result<(), Failure> {
-        source::check(&self.source)?;
-        let name =
-            self.workload.to_possible_value().map_or(String::new(), |v| v.get_name().to_owned());
-        let config = self.job.config(&name, terminal)?;
-        let is_first = config.process() == 0;
         let run_for = self.job.batches.run_for;
-        let shown = terminal.clone();
-        let job = start(config, move |ctx| self.program(ctx, &shown))?;
+        let (config, program) = self.prepare(terminal)?;
+        let is_first = config.process() == 0;
+        let job = start(config, program)?;
         let outcome = stop::join_within(job, run_for)?;
         if is_first && !terminal.is_quiet() {
             terminal.clear();
             eprint!("{}", summary::text(&outcome, None));
         }
         Ok(())
+    }
+
+    /// The job, checked as far as its flags go.
+    pub fn prepare(
+        self,
+        terminal: &Terminal,
+    ) -> Result<(Config, impl Fn(Context<'_>) + Send + Sync + 'static), Failure> {
+        source::check(&self.source)?;
+        let name =
+            self.workload.to_possible_value().map_or(String::new(), |v| v.get_name().to_owned());
+        let config = self.job.config(&name, terminal)?;
+        let shown = terminal.clone();
+        Ok((config, move |ctx: Context<'_>| self.program(ctx, &shown)))
+    }
+
+    /// The same, leaving the file of metrics alone.
+    pub fn without_metrics(mut self) -> Self {
+        self.job.state.metrics = None;
+        self
     }
 
     /// Where the job is saved.

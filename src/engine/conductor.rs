@@ -133,6 +133,10 @@ impl Conductor {
             self.over = true;
             return Step::Over;
         }
+        if self.config.replays_only {
+            self.over = true;
+            return Step::Over;
+        }
         let newest = plan.filter(|plan| plan.tick.id == self.previous);
         let manual = matches!(self.config.trigger, Trigger::Manual(_));
         // What was exhausted in an earlier run may have more by now.
@@ -198,7 +202,8 @@ impl Conductor {
     /// Whether the state is saved at the batch that is cut now.
     pub(super) fn is_checkpoint(&mut self, tick: &Tick, now: Instant) -> bool {
         let Some(every) = self.checkpoint_every else { return false };
-        let is_due = tick.last || now.saturating_duration_since(self.last_checkpoint) >= every;
+        let is_end = tick.last || (self.config.replays_only && tick.id == self.past);
+        let is_due = is_end || now.saturating_duration_since(self.last_checkpoint) >= every;
         if is_due {
             self.last_checkpoint = now;
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use timely::communication::{WorkerGuards, initialize_from};
 
-use super::build::{Names, Outline};
+use super::build::Outline;
 use super::cluster::Agreement;
 use super::control::Control;
 use super::registry::{Declared, Registry};
@@ -93,7 +93,7 @@ pub fn start(
         (claimed, _) => Ok(claimed),
     }
     .map_err(RunError::from)
-    .and_then(|recovery| open(&config, &control, &names, &mut declared, recovery));
+    .and_then(|recovery| open(&config, &control, &mut declared, recovery));
     let (recovery, registry) = match opened {
         Ok(opened) => opened,
         Err(error) => {
@@ -155,12 +155,11 @@ pub fn start(
 fn open(
     config: &Config,
     control: &Control,
-    names: &Names,
     declared: &mut Declared,
     recovery: Option<Recovery>,
 ) -> Result<(Option<Arc<Recovery>>, Registry), RunError> {
     if let Some(recovery) = &recovery {
-        recovery.check_operators(&names.operators)?;
+        recovery.check(&declared.states)?;
         if let Trigger::Manual(clock) = &config.trigger {
             clock.go_on_at(recovery.past.last().map_or(0, |tick| tick.id));
         }

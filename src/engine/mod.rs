@@ -12,6 +12,7 @@ mod local;
 mod manual;
 mod pin;
 pub(crate) mod registry;
+mod rehearsal;
 mod signals;
 mod watchdog;
 mod worker;
@@ -19,6 +20,7 @@ mod worker;
 pub use job::{Job, Stopper, run, start};
 pub use local::Local;
 pub use manual::ManualClock;
+pub use rehearsal::{OperatorReplay, Replayed, Restorable, check_restore, verify_replay};
 
 use std::any::Any;
 

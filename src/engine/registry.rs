@@ -10,8 +10,8 @@ use crate::batch::BatchId;
 use crate::config::{Config, Trigger};
 use crate::error::{RecoveryError, RunError, SinkError, SourceError};
 use crate::fault::{self, Rule};
-use crate::recovery::Recovery;
-use crate::sink::{Sink, Writer};
+use crate::recovery::{Recovery, Schema};
+use crate::sink::{Null, Sink, Writer};
 use crate::source::{Attempt, Opening, Partition, Reader, Source};
 
 /// What a program declares.
@@ -19,6 +19,14 @@ use crate::source::{Attempt, Opening, Partition, Reader, Source};
 pub(crate) struct Declared {
     pub(crate) sources: Vec<Box<dyn DeclaredSource>>,
     pub(crate) sinks: Vec<Box<dyn DeclaredSink>>,
+    /// Operators whose state is saved, if the job is.
+    pub(crate) states: Vec<DeclaredState>,
+}
+
+/// An operator whose state is saved.
+pub(crate) struct DeclaredState {
+    pub(crate) uid: String,
+    pub(crate) schema: Schema,
 }
 
 /// Readers and writers that have been opened, until their worker takes them.
@@ -222,7 +230,11 @@ impl<D: Record, S: Sink<D>> DeclaredSink for SinkDeclaration<D, S> {
             let name = self.sink.name();
             let failed =
                 |source: SinkError| RunError::Sink { name: name.clone(), batch: None, source };
-            let mut writer = self.sink.open(shard).map_err(failed)?;
+            // What is only run again is not written.
+            let mut writer = match config.replays_only {
+                true => Box::new(Null::default()),
+                false => self.sink.open(shard).map_err(failed)?,
+            };
             let through = match recovery {
                 None => 0,
                 Some(recovery) => {

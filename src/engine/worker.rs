@@ -21,7 +21,7 @@ use super::control::{Control, lock};
 use super::registry::Registry;
 use super::watchdog::Pulse;
 use crate::Trigger;
-use crate::batch::BatchId;
+use crate::batch::{BatchId, Tick};
 use crate::config::Config;
 use crate::context::Context;
 use crate::error::RunError;
@@ -175,7 +175,11 @@ fn build(worker: &mut Worker, shared: &Shared) -> Result<Built, RunError> {
             saving: saving.clone(),
         };
         program(Context::new(scope, &build));
-        let acknowledge = build.acknowledge.take();
+        let mut acknowledge = build.acknowledge.take();
+        if config.replays_only {
+            // Whoever reads on must not be set back.
+            acknowledge.clear();
+        }
         match build.fatal.take() {
             Some(error) => Err(error),
             None => {
@@ -323,6 +327,15 @@ impl<'a> Turner<'a> {
         let (Some(conductor), Some(ticks)) = (&mut self.conductor, &mut self.ticks) else {
             return PARK_MAX;
         };
+        let is_checkpoint = |conductor: &mut Conductor, tick: &Tick, now| {
+            let is_checkpoint = conductor.is_checkpoint(tick, now);
+            if let (true, Some(saving)) = (is_checkpoint, &self.saving)
+                && let Some(publisher) = &mut *saving.publisher.borrow_mut()
+            {
+                publisher.mark(tick.id);
+            }
+            is_checkpoint
+        };
         loop {
             let now = Instant::now();
             let step = {
@@ -332,24 +345,15 @@ impl<'a> Turner<'a> {
             match step {
                 Step::Replay(row, due) => {
                     let limits = row.sources.iter().map(Limits::planned).collect();
-                    let tick = LimitedTick {
-                        tick: row.tick,
-                        limits,
-                        is_checkpoint: false,
-                        is_replayed: true,
-                    };
+                    let tick = row.tick;
+                    let is_checkpoint = is_checkpoint(conductor, &tick, now);
                     let in_flight = conductor.in_flight();
-                    self.collector.borrow_mut().cut(row.tick, due, now, in_flight);
-                    self.newest = row.tick.id;
-                    send(ticks, tick);
+                    self.collector.borrow_mut().cut(tick, due, now, in_flight);
+                    self.newest = tick.id;
+                    send(ticks, LimitedTick { tick, limits, is_checkpoint, is_replayed: true });
                 }
                 Step::Cut(tick, due) => {
-                    let is_checkpoint = conductor.is_checkpoint(&tick, now);
-                    if let (true, Some(saving)) = (is_checkpoint, &self.saving)
-                        && let Some(publisher) = &mut *saving.publisher.borrow_mut()
-                    {
-                        publisher.mark(tick.id);
-                    }
+                    let is_checkpoint = is_checkpoint(conductor, &tick, now);
                     let in_flight = conductor.in_flight();
                     self.collector.borrow_mut().cut(tick, due, now, in_flight);
                     self.newest = tick.id;

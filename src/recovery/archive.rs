@@ -1,16 +1,18 @@
 //! Checkpoints as they lie in their directory, for whoever wants to know what is there.
 
+use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
 use tidegate_operators::ship::KEY_GROUPS;
 
 use super::manifest::{Manifest, OperatorState};
+use super::plan_log::DurablePlan;
 use super::store::Store;
-use super::{plan_log, recovered, rows, state_file};
+use super::{generation, plan_log, recovered, rows, state_file};
 use crate::batch::BatchId;
 use crate::error::RecoveryError;
-use crate::plan::PlanRow;
+use crate::plan::{PlanLog as _, PlanRow};
 
 /// A directory of checkpoints, only read: the job may run meanwhile, or not.
 ///
@@ -127,6 +129,40 @@ impl Archive {
             }
         }
         Ok(Some(rows::held(saved, state.form, manifest.tick.id)))
+    }
+
+    /// Copies a checkpoint and what was planned behind it, through some batch, to a new directory,
+    /// from which a job can be started: with the same sinks, if the one that was copied from never
+    /// runs again, else with others.
+    ///
+    /// # Errors
+    ///
+    /// If something is there already, can't be written, or is damaged.
+    pub fn copy(
+        &self,
+        manifest: &Manifest,
+        through: Option<BatchId>,
+        directory: &Path,
+    ) -> Result<(), RecoveryError> {
+        let is_empty = fs::read_dir(directory).map_or(true, |mut entries| entries.next().is_none());
+        if !is_empty {
+            return Err(RecoveryError::NotEmpty { path: directory.to_owned() });
+        }
+        let copy = Store::open(directory)?;
+        for file in manifest.files() {
+            copy.create(&file.path, &file.read(&self.store)?)?;
+        }
+        let plan = DurablePlan::new(copy.clone(), 0);
+        for row in self.plan()? {
+            let is_wanted = row.tick.id > manifest.tick.id
+                && through.is_none_or(|through| row.tick.id <= through);
+            if is_wanted {
+                plan.append(&row).map_err(copy.failed("plan"))?;
+            }
+        }
+        // Sinks must not take the next run for an old one.
+        generation::copy_newest(&self.store, &copy)?;
+        manifest.publish(&copy)
     }
 
     /// Reads every file of a checkpoint, and compares lengths, hashes and the sums of all blocks.

@@ -64,6 +64,13 @@ pub(super) fn read_cut(store: &Store, generation: u64) -> Result<Cut, RecoveryEr
         .map_err(|error| store.damaged(&name, error.to_string()))
 }
 
+/// Copies the claim of the newest generation, so that the next one here has a higher number.
+pub(super) fn copy_newest(from: &Store, to: &Store) -> Result<(), RecoveryError> {
+    let Some(newest) = generations(from, "claim")?.pop() else { return Ok(()) };
+    let name = format!("gen/{newest:010}.claim");
+    to.create(&name, &from.read(&name)?).map(drop)
+}
+
 /// Whether a generation has been claimed and cut here.
 pub(super) fn is_known(store: &Store, generation: u64) -> bool {
     store.path_of(&cut_name(generation)).exists()

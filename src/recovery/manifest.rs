@@ -9,6 +9,7 @@ use super::generation::json;
 use super::schema::Schema;
 use super::store::Store;
 use crate::batch::BatchId;
+use crate::engine::registry::DeclaredState;
 use crate::error::RecoveryError;
 use crate::fault::{self, Point};
 
@@ -142,6 +143,20 @@ impl Manifest {
             1 => Ok(manifest),
             other => Err(store.damaged(&name, format!("it has the unknown version {other}"))),
         }
+    }
+
+    /// That a program has every operator whose state was saved, and can read it.
+    pub(crate) fn check(&self, states: &[DeclaredState]) -> Result<(), RecoveryError> {
+        for saved in self.operators.iter().filter(|saved| !saved.files.is_empty()) {
+            let uid = saved.uid.clone();
+            let Some(state) = states.iter().find(|state| state.uid == uid) else {
+                return Err(RecoveryError::OperatorGone { uid });
+            };
+            if let Some(difference) = saved.schema.difference(&state.schema) {
+                return Err(RecoveryError::SchemaChanged { uid, difference });
+            }
+        }
+        Ok(())
     }
 
     /// The files that it names.

@@ -9,9 +9,9 @@ use tidegate_operators::{Peers, Record, Tick};
 
 use super::manifest::{Manifest, Position};
 use super::plan_log::{self, DurablePlan};
-use super::schema::Schema;
 use super::store::Store;
 use super::{Checkpoints, generation, state_file};
+use crate::engine::registry::DeclaredState;
 use crate::error::RecoveryError;
 use crate::plan::PlanRow;
 
@@ -137,15 +137,12 @@ impl Recovery {
         })
     }
 
-    /// That the program has every operator whose state was saved.
-    pub(crate) fn check_operators(&self, operators: &[String]) -> Result<(), RecoveryError> {
-        let saved = self.past.manifest.iter().flat_map(|manifest| &manifest.operators);
-        for state in saved {
-            if !state.files.is_empty() && !operators.contains(&state.uid) {
-                return Err(RecoveryError::OperatorGone { uid: state.uid.clone() });
-            }
+    /// That the program has every operator whose state was saved, and can read it.
+    pub(crate) fn check(&self, states: &[DeclaredState]) -> Result<(), RecoveryError> {
+        match &self.past.manifest {
+            Some(manifest) => manifest.check(states),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// The rows of an operator's state that belong to a worker, oldest first; `None` if the
@@ -161,11 +158,6 @@ impl Recovery {
         let Some(state) = manifest.operators.iter().find(|state| state.uid == uid) else {
             return Ok(None);
         };
-        if let (false, Some(difference)) =
-            (state.files.is_empty(), state.schema.difference(&Schema::of::<S>()))
-        {
-            return Err(RecoveryError::SchemaChanged { uid: uid.to_owned(), difference });
-        }
         let is_own = |group: &u64| peers.owner_of_group(*group) == peers.index();
         let first = (0..KEY_GROUPS).find(is_own);
         let last = (0..KEY_GROUPS).rev().find(is_own);

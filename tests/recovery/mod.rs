@@ -10,6 +10,7 @@ mod chaos;
 mod clusters;
 mod damage;
 mod faults;
+mod inspection;
 mod restarts;
 
 use libtest_mimic::Trial;

@@ -1,0 +1,93 @@
+//! `tidegate check-restore` and `tidegate verify-replay`: a restart without its consequences.
+
+use clap::Args;
+use indicatif::HumanCount;
+use tidegate::plan::PlanRow;
+
+use super::failure::Failure;
+use super::progress::Terminal;
+use super::run::Run;
+
+/// See whether a job could be started from its checkpoints, without starting it
+///
+/// Give the flags that the job would be run with. Says which operators have a state and which begin
+/// empty, and what would be run again; ends with 2 if the start would be refused.
+#[derive(Args)]
+#[command(after_help = "Example:
+  tidegate check-restore wordcount --source kafka://localhost:9092/lines --checkpoint state")]
+pub struct CheckRestore {
+    #[command(flatten)]
+    run: Run,
+}
+
+impl CheckRestore {
+    pub fn run(self, terminal: &Terminal) -> Result<(), Failure> {
+        let (config, program) = self.run.without_metrics().prepare(terminal)?;
+        let found = tidegate::check_restore(config, program)?;
+        let mut text = match found.saved {
+            Some(batch) => format!("the state is that of batch {batch}\n"),
+            None => "there is no state yet\n".to_owned(),
+        };
+        for (uid, rows) in found.operators {
+            let rows = match rows {
+                Some(rows) => format!("{} rows saved", HumanCount(rows)),
+                None => "begins empty".to_owned(),
+            };
+            text.push_str(&format!("  {uid:<28} {rows}\n"));
+        }
+        let records = found.replay.iter().map(PlanRow::records).sum();
+        text.push_str(&format!(
+            "{} batches with {} records are run again\n",
+            HumanCount(found.replay.len() as u64),
+            HumanCount(records)
+        ));
+        print(terminal, &text)
+    }
+}
+
+/// Run saved batches again, and compare the state with what was saved
+///
+/// Give the flags that the job runs with; it may be running. Batches are run from the oldest
+/// checkpoint to the newest, nothing is written, and the states are compared: a function that goes
+/// by the clock, by chance or by the order of a hash map is found out. Ends with 1 if anything
+/// differs.
+#[derive(Args)]
+#[command(after_help = "Example:
+  tidegate verify-replay wordcount --source kafka://localhost:9092/lines --checkpoint state")]
+pub struct VerifyReplay {
+    #[command(flatten)]
+    run: Run,
+}
+
+impl VerifyReplay {
+    pub fn run(self, terminal: &Terminal) -> Result<(), Failure> {
+        let (config, program) = self.run.without_metrics().prepare(terminal)?;
+        let found = tidegate::verify_replay(config, program)?;
+        terminal.clear();
+        let mut text =
+            format!("batches {} to {}, run again:\n", found.from.id + 1, found.through.id);
+        for operator in &found.operators {
+            let outcome = match (&operator.difference, operator.rows) {
+                (Some(difference), _) => format!("DIFFERS: {difference}"),
+                (None, Some(rows)) => format!("{} rows, the same", HumanCount(rows)),
+                (None, None) => "can't be compared: only the program can read its rows".into(),
+            };
+            text.push_str(&format!("  {:<28} {outcome}\n", operator.uid));
+        }
+        print(terminal, &text)?;
+        match found.is_same() {
+            true => Ok(()),
+            false => Err(Failure::Other(
+                "the program does not give the same for the same records: look for a clock, for \
+                 chance, and for the order of a hash map in its functions"
+                    .into(),
+            )),
+        }
+    }
+}
+
+fn print(terminal: &Terminal, text: &str) -> Result<(), Failure> {
+    terminal
+        .print(text)
+        .map_err(|error| Failure::Other(format!("can't write to standard output: {error}")))
+}

@@ -1,0 +1,54 @@
+//! `tidegate savepoint`: a checkpoint put aside.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use tidegate::BatchId;
+use tidegate::recovery::Archive;
+
+use super::failure::Failure;
+use super::progress::Terminal;
+
+/// Copy a checkpoint, with what was planned behind it, to a directory of its own
+///
+/// The job may be running. The copy is never tidied away; a job can be started from it with
+/// `--checkpoint DEST`: with the same sinks, if the job that it was copied from never runs again (its
+/// rows would be written twice), else with others.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  tidegate savepoint state before-upgrade
+  tidegate savepoint state at-180 --at 180")]
+pub struct Savepoint {
+    /// The directory that the job was given with --checkpoint
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+
+    /// Where to copy it: a directory that is empty, or does not exist yet
+    #[arg(value_name = "DEST")]
+    copy: PathBuf,
+
+    /// The checkpoint of this batch [default: the newest]
+    #[arg(long, value_name = "BATCH")]
+    at: Option<BatchId>,
+}
+
+impl Savepoint {
+    pub fn run(self, terminal: &Terminal) -> Result<(), Failure> {
+        let refused = |error: tidegate::error::RecoveryError| Failure::Usage(error.to_string());
+        let archive = Archive::open(&self.directory).map_err(refused)?;
+        let manifest = archive.checkpoint(self.at).map_err(refused)?;
+        archive.copy(&manifest, None, &self.copy).map_err(refused)?;
+        let copy = Archive::open(&self.copy).map_err(refused)?;
+        let (_, behind) = copy.standing().map_err(refused)?;
+        if !terminal.is_quiet() {
+            eprintln!(
+                "the checkpoint of batch {} is in `{}`; {} batches that were planned behind it are \
+                 run again from there",
+                manifest.tick.id,
+                self.copy.display(),
+                behind.len()
+            );
+        }
+        Ok(())
+    }
+}
