@@ -148,7 +148,8 @@ impl<'s, D: Record> EventStream<'s, D> {
     /// Gives two streams one watermark: the lower of theirs, or the higher, by the policy. With
     /// the lower one nothing is late because the other stream is ahead, and nothing closes while
     /// one of them has had no record, unless it counts as
-    /// [idle](WatermarkRule::idle_after_ms); with the higher one it is the other way round.
+    /// [idle](WatermarkRule::idle_after_ms); with the higher one it is the other way round. A job
+    /// that goes on from a checkpoint keeps the policy that is saved there, whatever it says now.
     ///
     /// ```
     /// # use tidegate::doc::batches;

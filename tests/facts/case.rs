@@ -1,15 +1,26 @@
 //! The facts as they are written down.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 use tidegate::sink::Memory;
-use tidegate::source::Queue;
 use tidegate::{Config, Context, DStream, RunError, Table};
 
 use super::datum::Datum;
 use super::driven::Driven;
+use super::input::Input;
+
+/// What a job finds when it is started again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// A checkpoint of the last batch.
+    Checkpoint,
+    /// What was planned, nothing else: all of it is run again, for a sink that remembers.
+    Plan,
+    /// The same, for a sink that has forgotten everything.
+    PlanAnew,
+}
 
 /// One fact.
 #[derive(Clone, Debug)]
@@ -21,8 +32,10 @@ pub struct Case {
     pub expected: Vec<Value>,
     /// How many processes its job runs on.
     pub processes: usize,
-    /// Whether a job has run on that many.
-    pub has_run: Arc<AtomicBool>,
+    /// What the job finds when it is started again, if it ever is.
+    pub found: Option<Found>,
+    /// How often the job has been started.
+    pub starts: Arc<AtomicUsize>,
 }
 
 pub fn all() -> Vec<Case> {
@@ -38,33 +51,84 @@ pub fn all() -> Vec<Case> {
                 input: fact["input_batches"].clone(),
                 expected: fact["expected_batches"].as_array().cloned().unwrap_or_default(),
                 processes: 1,
-                has_run: Arc::default(),
+                found: None,
+                starts: Arc::default(),
             }
         })
         .collect()
 }
 
 impl Case {
-    /// The same fact, for so many processes.
-    pub fn on(&self, processes: usize) -> Case {
-        Case { processes, has_run: Arc::default(), ..self.clone() }
+    /// The same fact, for so many processes; one whose job is started again, for each thing that it
+    /// may find then.
+    pub fn on(&self, processes: usize) -> Vec<Case> {
+        let found: &[Option<Found>] = match self.is_started_again() {
+            false => &[None],
+            // A policy is fixed by the first checkpoint.
+            true if self.has("policy_at_restart") => &[Some(Found::Checkpoint)],
+            // A batch that its sink has not kept is run again if it was planned, and not saved.
+            true if self.has("batch_times_s") => &[Some(Found::Plan)],
+            true => &[Some(Found::Checkpoint), Some(Found::Plan), Some(Found::PlanAnew)],
+        };
+        let case = |found: &Option<Found>| Case {
+            processes,
+            found: *found,
+            starts: Arc::default(),
+            ..self.clone()
+        };
+        found.iter().map(case).collect()
     }
 
-    /// Starts a job of as many processes as the fact is tried on, with a clock that is moved by
-    /// hand.
+    /// Whether its job is started again, having been stopped or having failed.
+    fn is_started_again(&self) -> bool {
+        let params = [
+            "restart_after_batches",
+            "restart_after",
+            "inject",
+            "killed_during_batch",
+            "trigger",
+            "batch_times_s",
+        ];
+        params.iter().any(|param| self.has(param))
+    }
+
+    /// Whether its job is stopped after so many steps, and started again.
+    pub fn restarts_after(&self, steps: u64) -> bool {
+        match &self.params["restart_after_batches"] {
+            Value::Array(all) => all.contains(&steps.into()),
+            Value::Number(number) => number.as_u64() == Some(steps),
+            // Behind the first list, or once per input batch.
+            _ => (self.has("restart_after") && steps == 1) || self.has("trigger"),
+        }
+    }
+
+    /// Starts a job of as many processes as the fact is tried on.
     pub fn start(
         &self,
         config: Config,
         program: impl Fn(Context<'_>) + Send + Sync + 'static,
     ) -> Result<Driven, RunError> {
-        self.has_run.store(true, Ordering::SeqCst);
-        Driven::start(self.processes, config, program)
+        Driven::start(self, config, program)
+    }
+
+    /// The job is being started.
+    pub fn note_start(&self) {
+        self.starts.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// How often the job has been started.
+    pub fn starts(&self) -> usize {
+        self.starts.load(Ordering::SeqCst)
     }
 
     /// A fact that says to hold on several processes must have run there.
     pub fn check_that_it_has_run(&self) {
-        let has_run = self.has_run.load(Ordering::SeqCst);
-        assert!(has_run, "its job was not started by `Case::start`, or list it in `runs_no_job`");
+        let starts = self.starts();
+        assert!(
+            starts > 0,
+            "its job was not started by `Case::start`, or list it in `runs_no_job`"
+        );
+        assert!(self.found.is_none() || starts > 1, "its job was not started again");
     }
 
     pub fn text(&self, param: &str) -> Option<&str> {
@@ -87,6 +151,20 @@ impl Case {
     /// The batches of one of several inputs.
     pub fn batches_of(&self, input: &str) -> Vec<Vec<Datum>> {
         batches_in(&self.input[input])
+    }
+
+    /// An empty input of the job, by its place.
+    pub fn input(&self, place: usize) -> Input {
+        let partitions = match (&self.params["left_partitions"], place) {
+            (Value::Array(partitions), 0) => {
+                partitions.iter().map(|count| count.as_u64().expect("a number") as u32).collect()
+            }
+            _ => {
+                let count = self.number("input_partitions").or(self.number("partitions"));
+                vec![count.unwrap_or(1) as u32]
+            }
+        };
+        Input::new(self, partitions)
     }
 
     /// A window's length and slide, in batches.
@@ -124,8 +202,7 @@ impl Case {
         workers: usize,
         program: impl for<'s> Fn(DStream<'s, Datum>) -> DStream<'s, Datum> + Send + Sync + 'static,
     ) -> Vec<Vec<Datum>> {
-        let partitions = self.number("input_partitions").unwrap_or(1) as u32;
-        let (input, output) = (Queue::<Datum>::new(partitions), Memory::<Datum>::new());
+        let (input, output) = (self.input(0), Memory::<Datum>::new());
         let (source, sink) = (input.clone(), output.clone());
         let mut local = self
             .start(self.config(workers), move |ctx: Context<'_>| {
@@ -138,8 +215,9 @@ impl Case {
             if next.is_none() && output.batches().len() >= self.expected.len() {
                 break;
             }
-            push(&input, partitions, next.unwrap_or_default());
+            input.push(next.unwrap_or_default());
             local.tick();
+            local.step_over(&output);
         }
         local.stop().expect("the job ends well");
         output.rows()
@@ -155,7 +233,7 @@ impl Case {
         + Sync
         + 'static,
     ) {
-        let inputs = [Queue::<Datum>::new(1), Queue::<Datum>::new(1)];
+        let inputs = [0, 1].map(|place| self.input(place));
         let (sources, output) = (inputs.clone(), Memory::<Datum>::new());
         let sink = output.clone();
         let mut local = self
@@ -168,6 +246,7 @@ impl Case {
             inputs[0].push(left);
             inputs[1].push(right);
             local.tick();
+            local.step_over(&output);
         }
         local.stop().expect("the job ends well");
         self.compare(&output.rows());
@@ -190,7 +269,8 @@ impl Case {
                 }
                 rows
             };
-            assert_eq!(order(output.clone()), order(expected), "output batch {}", number + 1);
+            let place = (number + 1, self.found);
+            assert_eq!(order(output.clone()), order(expected), "output batch {place:?}");
         }
     }
 }
@@ -199,15 +279,4 @@ fn batches_in(input: &Value) -> Vec<Vec<Datum>> {
     let batches = input.as_array().expect("an input");
     let items = |batch: &Value| batch.as_array().map_or(&[][..], Vec::as_slice).to_vec();
     batches.iter().map(|batch| items(batch).iter().map(Datum::of).collect()).collect()
-}
-
-/// Deals a batch to the partitions in contiguous parts, as Spark's `parallelize` does.
-pub fn push(queue: &Queue<Datum>, partitions: u32, batch: Vec<Datum>) {
-    let total = batch.len();
-    let mut rows = batch.into_iter();
-    for partition in 0..partitions as usize {
-        let end = |part: usize| part * total / partitions as usize;
-        let part = end(partition + 1) - end(partition);
-        queue.push_to(partition as u32, rows.by_ref().take(part));
-    }
 }

@@ -2,13 +2,16 @@
 //! processes of a worker each.
 //!
 //! Catches an operation that bears a Spark name and does something else, and one that depends on
-//! the number of workers or of processes. Facts that are not meant to hold are listed with the
-//! reason. Can't catch what the facts don't mention: sizes, times, failures. A fact
-//! about something that Tidegate does not have yet is listed by name as not yet supported.
+//! the number of workers or of processes. A job that is stopped or fails, and is started again,
+//! goes on from a checkpoint; from its plan alone; and from that with a sink that has forgotten all.
+//! Facts that are not meant to hold are listed with the reason. Can't catch what the facts don't
+//! mention: sizes, times, most failures. A fact about something that Tidegate does not have yet is
+//! listed by name as not yet supported.
 
 mod case;
 mod datum;
 mod driven;
+mod input;
 mod programs;
 
 use libtest_mimic::Trial;
@@ -35,12 +38,14 @@ pub fn trials() -> Vec<Trial> {
                 trials.push(support::by_design("facts", &name, why));
                 continue;
             }
-            let case: Case = case.on(processes);
+            let cases: Vec<Case> = case.on(processes);
             trials.push(match programs::find(&case) {
                 Ok(program) => support::test("facts", &name, move || {
-                    program(&case, workers);
-                    if has_job {
-                        case.check_that_it_has_run();
+                    for case in cases {
+                        program(&case, workers);
+                        if has_job {
+                            case.check_that_it_has_run();
+                        }
                     }
                 }),
                 Err(what) => support::unsupported("facts", &name, &what),

@@ -4,7 +4,9 @@ use tidegate::sink::Null;
 use tidegate::{EventStream, Sum, TimeWindows};
 
 use super::Program;
-use super::event_time::{Timed, counted, refusal, steps, with_watermark, with_watermark_at};
+use super::event_time::{
+    Timed, counted, refusal, steps, steps_of, with_watermark, with_watermark_at,
+};
 use crate::facts::case::Case;
 use crate::facts::datum::Datum;
 
@@ -22,6 +24,14 @@ pub fn find(case: &Case) -> Option<Result<Program, String>> {
         "dedup_then_window_count" => Ok(dedup_then_window_count),
         "dedup_then_sum" => dedup_then_sum(case),
         "window_count_then_dedup" => window_count_then_dedup(case),
+        "union_dedup" => Ok(|case, workers| {
+            let batches = ["plain", "dedup"].map(|input| case.batches_of(input)).to_vec();
+            let found = steps_of(case, workers, batches, 1, |mut rows| {
+                let firsts = rows.pop().expect("two inputs").drop_duplicates();
+                rows.pop().expect("two inputs").union(firsts)
+            });
+            found.hold(case);
+        }),
         _ => return None,
     })
 }

@@ -9,11 +9,11 @@ use tidegate::sink::{Memory, Null};
 use tidegate::source::Queue;
 use tidegate::{
     Aggregate, Config, DStream, EventStream, EventTimeStats, Reading, Record, TimeWindow,
-    TimeWindows,
+    TimeWindows, WatermarkPolicy,
 };
 
 use super::Program;
-use crate::facts::case::{Case, push};
+use crate::facts::case::Case;
 use crate::facts::datum::Datum;
 
 pub fn find(case: &Case) -> Option<Result<Program, String>> {
@@ -26,6 +26,7 @@ pub fn find(case: &Case) -> Option<Result<Program, String>> {
             });
             steps.hold(case);
         }),
+        "watermark_two_streams" => Ok(watermark_two_streams),
         "event_time_stats" => Ok(|case, _| event_time_stats(case)),
         "watermark.validate" => Ok(negative_delays),
         "session_window" => session_window(case),
@@ -67,14 +68,14 @@ pub struct Steps<E> {
 }
 
 /// Runs a program: a step is a batch of the input, and, where there is a watermark, an empty batch
-/// behind it, which Spark runs when the watermark has moved.
+/// behind it, which Spark runs when the watermark has moved, unless it ends with the batch.
 pub fn steps<E: Record>(
     case: &Case,
     workers: usize,
     timed: Timed,
     program: impl for<'s> Fn(EventStream<'s, Datum>) -> DStream<'s, E> + Send + Sync + 'static,
 ) -> Steps<E> {
-    let ticks = if case.has("watermark_delay_s") { 2 } else { 1 };
+    let ticks = if case.has("watermark_delay_s") && !case.has("trigger") { 2 } else { 1 };
     steps_of(case, workers, vec![case.batches()], ticks, move |mut rows| {
         program(timed(rows.pop().expect("an input")))
     })
@@ -88,8 +89,7 @@ pub fn steps_of<E: Record>(
     ticks: usize,
     program: impl for<'s> Fn(Vec<DStream<'s, Datum>>) -> DStream<'s, E> + Send + Sync + 'static,
 ) -> Steps<E> {
-    let partitions = case.number("partitions").unwrap_or(1) as u32;
-    let inputs: Vec<_> = batches.iter().map(|_| Queue::<Datum>::new(partitions)).collect();
+    let inputs: Vec<_> = (0..batches.len()).map(|place| case.input(place)).collect();
     let (sources, output) = (inputs.clone(), Memory::<E>::new());
     let sink = output.clone();
     let mut local = case
@@ -101,9 +101,11 @@ pub fn steps_of<E: Record>(
     let count = batches.iter().map(Vec::len).max().expect("an input");
     let records = (0..count).map(|step| {
         for (input, batches) in inputs.iter().zip(&batches) {
-            push(input, partitions, batches[step].clone());
+            input.push(batches[step].clone());
         }
-        (0..ticks).map(|_| local.tick()).collect()
+        let records = (0..ticks).map(|_| local.tick()).collect();
+        local.step_over(&output);
+        records
     });
     let records: Vec<Vec<BatchRecord>> = records.collect();
     local.stop().expect("the job ends well");
@@ -126,7 +128,7 @@ impl Steps<Datum> {
             assert_eq!(case.text("compare"), Some("set"));
             expected.sort();
             found.sort();
-            assert_eq!(found, expected, "step {}", number + 1);
+            assert_eq!(found, expected, "step {:?}", (number + 1, case.found));
         }
     }
 }
@@ -183,9 +185,6 @@ fn readings(case: &Case, workers: usize, timed: Timed) -> Vec<Vec<Reading>> {
 }
 
 fn event_window_count(case: &Case) -> Result<Program, String> {
-    if case.has("trigger") {
-        return Err("restart from a checkpoint".into());
-    }
     Ok(match case.text("mode") {
         Some("append") => |case, workers| {
             let length = case.params["window_s"].as_i64().expect("a window") * 1000;
@@ -219,6 +218,30 @@ fn event_window_count(case: &Case) -> Result<Program, String> {
         },
         mode => return Err(format!("event_window_count {mode:?}")),
     })
+}
+
+/// The watermark of two streams after each step. The policy may be another one when the job is
+/// started again.
+fn watermark_two_streams(case: &Case, workers: usize) {
+    let (fact, batches) = (case.clone(), ["left", "right"].map(|side| case.batches_of(side)));
+    let found = steps_of(case, workers, batches.to_vec(), 2, move |rows| {
+        let delays = ["left", "right"].map(|side| &fact.params["delay_s"][side]);
+        let mut streams = rows.into_iter().zip(delays).map(|(rows, delay_s)| {
+            let delay_s = delay_s.as_i64().expect("a delay");
+            rows.with_watermark(|row| time_ms(row, None), delay_s * 1000)
+        });
+        let mut next = || streams.next().expect("two inputs");
+        let at_restart = fact.text("policy_at_restart").filter(|_| fact.starts() > 1);
+        let policy = match at_restart.or(fact.text("policy")) {
+            Some("min") => WatermarkPolicy::Min,
+            Some("max") => WatermarkPolicy::Max,
+            other => panic!("what policy is {other:?}?"),
+        };
+        next().share_watermark(next(), policy).0.watermark()
+    });
+    let after = found.rows.iter().map(|readings| Value::from(readings[1].now_ms / 1000));
+    let after: Vec<Value> = after.map(|seconds| Value::Array(vec![seconds])).collect();
+    assert_eq!(after, case.expected, "watermarks, {:?}", case.found);
 }
 
 /// The statistics of the event times of each batch of the input, with its watermark.

@@ -1,6 +1,8 @@
 //! What listeners hear.
 
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tidegate::metrics::{BatchRecord, BatchStart, Listener};
 use tidegate::sink::Null;
@@ -18,8 +20,9 @@ pub fn find(case: &Case) -> Option<Result<Program, String>> {
     Some(Ok(program))
 }
 
+/// Hears everything.
 #[derive(Default)]
-struct Heard {
+pub struct Heard {
     submitted: Mutex<Vec<BatchStart>>,
     started: Mutex<Vec<BatchStart>>,
     completed: Mutex<Vec<BatchRecord>>,
@@ -37,6 +40,39 @@ impl Listener for Heard {
     fn batch_completed(&self, record: &BatchRecord) {
         self.completed.lock().unwrap().push(record.clone());
     }
+}
+
+impl Heard {
+    /// How many records were in the batches submitted, started and completed.
+    pub fn records(&self) -> [u64; 3] {
+        let of = |batches: &Mutex<Vec<BatchStart>>| {
+            let batches = batches.lock().unwrap();
+            batches.iter().flat_map(|batch| &batch.sources).map(|source| source.rows).sum()
+        };
+        let completed = self.completed.lock().unwrap().iter().map(BatchRecord::rows_in).sum();
+        [of(&self.submitted), of(&self.started), completed]
+    }
+}
+
+/// Hears which batches are through.
+struct Through(Mutex<Sender<BatchRecord>>);
+
+impl Listener for Through {
+    fn batch_completed(&self, record: &BatchRecord) {
+        // Whoever listened may have heard enough.
+        let _ = self.0.lock().unwrap().send(record.clone());
+    }
+}
+
+/// A listener, and the batches that it has heard to be through: for jobs that nobody moves.
+pub fn through() -> (Arc<dyn Listener>, Receiver<BatchRecord>) {
+    let (sender, through) = channel();
+    (Arc::new(Through(Mutex::new(sender))), through)
+}
+
+/// The next batch that is through.
+pub fn next(through: &Receiver<BatchRecord>) -> BatchRecord {
+    through.recv_timeout(Duration::from_secs(60)).expect("the job goes on")
 }
 
 fn listener(case: &Case, workers: usize) {

@@ -3,6 +3,7 @@
 mod dedup;
 mod event_time;
 mod joins;
+mod kafka;
 mod listeners;
 mod per_batch;
 mod process;
@@ -28,6 +29,7 @@ pub fn differs(case: &Case) -> Option<&'static str> {
         }
         "join_then_window_count" if is_rejected => Some("accepted, as by later versions of Spark"),
         "listener.receiver" => Some("there are no receivers"),
+        "mapWithState.checkpoint" => Some("checkpoints are made by time, not by batches"),
         "remember" => Some("nothing is retained for operators down the line"),
         _ => None,
     }
@@ -35,15 +37,6 @@ pub fn differs(case: &Case) -> Option<&'static str> {
 
 /// The program for a fact, or what is missing for it.
 pub fn find(case: &Case) -> Result<Program, String> {
-    for (param, what) in [
-        ("restart_after_batches", "restart from a checkpoint"),
-        ("inject", "restart from a checkpoint"),
-        ("killed_during_batch", "restart from a checkpoint"),
-    ] {
-        if case.has(param) {
-            return Err(what.into());
-        }
-    }
     let by_time = [event_time::find, dedup::find, joins::find, process::find];
     let by_time = by_time.into_iter().find_map(|find| find(case));
     if let Some(found) = by_time {
@@ -55,8 +48,15 @@ pub fn find(case: &Case) -> Result<Program, String> {
             return Err(format!("{what}: {}", case.op));
         }
     }
-    let families =
-        [per_batch::find, windows::find, state::find, running::find, listeners::find, rate::find];
+    let families = [
+        per_batch::find,
+        windows::find,
+        state::find,
+        running::find,
+        listeners::find,
+        rate::find,
+        kafka::find,
+    ];
     let found = families.into_iter().find_map(|find| find(case));
     found.unwrap_or_else(|| Err(case.op.clone()))
 }

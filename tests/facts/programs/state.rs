@@ -113,6 +113,16 @@ fn map_with_state(case: &Case) -> Result<Program, String> {
                 })
             });
         },
+        "state:=value+state" => |case, workers| {
+            assert_eq!(case.text("emit"), Some("state snapshots"));
+            case.holds(workers, |words| {
+                let sums = with(words, Vec::new(), |visit, sum| {
+                    add(&visit, sum);
+                    None
+                });
+                sums.states().snapshots().map(Datum::from)
+            });
+        },
         text if text.starts_with("if state exists: remove, emit key") => |case, workers| {
             emits_and_keeps(case, workers, |words, initial| {
                 with(words, initial, |visit, seen| {

@@ -1,8 +1,15 @@
 //! Windows of batches.
 
-use tidegate::{DStream, Departed, Reduce, Span, Table, Windowed};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use serde_json::{Value, json};
+use tidegate::sink::Memory;
+use tidegate::source::Directory;
+use tidegate::{DStream, Departed, Reduce, RunError, Span, Table, Trigger, Windowed};
 
 use super::Program;
+use super::listeners::{next, through};
 use crate::facts::case::Case;
 use crate::facts::datum::Datum;
 
@@ -13,6 +20,7 @@ pub fn find(case: &Case) -> Option<Result<Program, String>> {
             case.holds(workers, move |rows| sliding(rows, window).snapshots());
         },
         "reduceByKeyAndWindow" => reduce_by_key_and_window,
+        "reduceByWindow" if case.has("killed_during_batch") => reduce_files_by_window,
         "groupByKeyAndWindow" => |case, workers| {
             let (length, slide) = case.window();
             case.holds(workers, move |pairs| {
@@ -68,4 +76,75 @@ fn reduce_by_key_and_window(case: &Case, workers: usize) {
         let table = if filter { table.filter(|(_, value)| *value != 0) } else { table };
         table.snapshots().map(Datum::from)
     });
+}
+
+/// Files of a number each, a batch for each of them; one batch fails, and files come while the job
+/// is down.
+fn reduce_files_by_window(case: &Case, workers: usize) {
+    let place = tempfile::tempdir().expect("a directory");
+    let numbers = |param: &str| {
+        let numbers = case.params[param].as_array().expect("numbers of files").clone();
+        numbers.iter().map(|number| number.as_i64().expect("a number")).collect::<Vec<i64>>()
+    };
+    let write = |number: i64| {
+        // It is there whole or not at all.
+        let prepared = place.path().join(format!(".{number}"));
+        fs::write(&prepared, format!("{number}\n")).expect("written");
+        fs::rename(prepared, place.path().join(number.to_string())).expect("moved");
+    };
+    let [length, slide] = ["window_batches", "slide_batches"]
+        .map(|param| Span::batches(case.number(param).expect("a span")));
+    let killed_at = case.number("killed_during_batch").expect("a batch") as i64;
+
+    let (output, (listener, through)) = (Memory::<i64>::new(), through());
+    let (sink, files, fact) = (output.clone(), place.path().to_owned(), case.clone());
+    let config = case.config(workers).trigger(Trigger::Count { records: 1 }).listener(listener);
+    let mut local = case
+        .start(config, move |ctx| {
+            let fact = fact.clone();
+            let number =
+                |line: &[u8]| String::from_utf8_lossy(line).parse().map_err(|_| "?".into());
+            let numbers = ctx.source(Directory::decoded(&files, number)).map(move |number: i64| {
+                assert!(fact.starts() > 1 || number != killed_at, "killed");
+                number
+            });
+            numbers.reduce_by_window(|a, b| a + b, length, slide).sink(sink.clone());
+        })
+        .expect("the program can run");
+    // The files of each batch.
+    let mut read: BTreeMap<u64, Vec<Value>> = BTreeMap::new();
+    let mut until = |files: usize| {
+        while read.values().flatten().count() < files {
+            let record = next(&through);
+            let names = record.sources[0].partitions.iter().filter(|file| file.records > 0);
+            let names = names.map(|file| json!(file.name.parse::<i64>().expect("a number")));
+            read.insert(record.batch, names.collect());
+        }
+    };
+    let before = killed_at as usize - 1;
+    (1..killed_at).for_each(write);
+    until(before);
+    write(killed_at);
+    match local.fail() {
+        RunError::WorkerPanicked { message, .. } => assert_eq!(message, "killed"),
+        error => panic!("it came to {error:?}"),
+    }
+    let also = &case.params["also_expect"];
+    assert_eq!(json!(output.rows().concat()), also["outputs_before_stop"]);
+    let (down, after) = (numbers("files_while_down"), numbers("files_after_restart"));
+    down.iter().copied().for_each(write);
+    local.start_again(&output);
+    until(before + 1 + down.len());
+    after.iter().copied().for_each(write);
+    until(before + 1 + down.len() + after.len());
+    local.stop().expect("the job ends well");
+
+    assert_eq!(case.text("check"), Some("set_of_all_outputs"));
+    let found: BTreeSet<Datum> = output.rows().concat().into_iter().map(Datum::from).collect();
+    let expected = case.expected[0].as_array().expect("sums").iter().map(Datum::of);
+    assert_eq!(found, expected.collect::<BTreeSet<_>>(), "{:?}", case.found);
+    let read: Vec<Value> = read.into_values().flatten().collect();
+    let recovered = also["files_recorded_after_recovery"].as_array().expect("files");
+    assert!(read.starts_with(recovered), "files {read:?}");
+    assert_eq!(Value::from(read), also["files_recorded_at_end"]);
 }
