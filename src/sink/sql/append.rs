@@ -8,7 +8,7 @@ use super::connection::Database;
 use super::layout::Layout;
 use super::writer::Work;
 use crate::error::SinkError;
-use crate::sink::{Sink, Writer};
+use crate::sink::{Delivery, Sink, Writer};
 
 /// Each row is inserted, beside its batch.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +20,10 @@ const OF_BATCH: [&str; 2] = ["batch", "time_ms"];
 impl<DB: Database, D: Record> Sink<D> for SqlSink<DB, Append> {
     fn name(&self) -> String {
         self.label()
+    }
+
+    fn delivery(&self) -> Delivery {
+        Delivery::ExactlyOnce
     }
 
     fn shards(&self) -> usize {

@@ -10,7 +10,7 @@ use super::connection::Database;
 use super::layout::Layout;
 use super::writer::Work;
 use crate::error::SinkError;
-use crate::sink::{Sink, Writer};
+use crate::sink::{Delivery, Sink, Writer};
 use crate::table::Change;
 
 /// Rows replace those with their keys, and go when they go.
@@ -29,6 +29,10 @@ impl<DB> SqlSink<DB, Upsert> {
 impl<DB: Database, D: Record> Sink<Change<D>> for SqlSink<DB, Upsert> {
     fn name(&self) -> String {
         self.label()
+    }
+
+    fn delivery(&self) -> Delivery {
+        Delivery::ExactlyOnce
     }
 
     fn shards(&self) -> usize {
