@@ -454,6 +454,9 @@ pub enum SourceError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// The journal, in which a source that can't be read again is written down.
+    #[error("its records can't be written down")]
+    Journal(#[source] RecoveryError),
     /// A connection.
     #[error("can't reach `{address}`: does something listen there?")]
     Connection {

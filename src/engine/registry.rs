@@ -12,7 +12,7 @@ use crate::error::{RecoveryError, RunError, SinkError, SourceError};
 use crate::fault::{self, Rule};
 use crate::recovery::{Recovery, Schema};
 use crate::sink::{Claim, Delivery, Null, Sink, Writer};
-use crate::source::{Attempt, Opening, Partition, Reader, Source};
+use crate::source::{Attempt, Journaled, Opening, Partition, Reader, Source};
 
 /// What a program declares.
 #[derive(Default)]
@@ -160,13 +160,8 @@ impl<S: Source> DeclaredSource for SourceDeclaration<S> {
         let name = self.source.name();
         let failed =
             |source: SourceError| RunError::Source { name: name.clone(), source, started: false };
-        if recovery.is_some() && !self.source.rewinds() {
-            return Err(failed(SourceError::Invalid(
-                "its records can't be read again, so that a restart would lose some: use a source \
-                 that keeps them (Kafka, a file), or no checkpoints"
-                    .into(),
-            )));
-        }
+        // What can't be read again is written down.
+        let journals = recovery.filter(|_| !self.source.rewinds());
         let mut partitions = self.source.partitions(attempt).map_err(failed)?;
         let bounded = matches!(config.trigger, Trigger::AvailableNow);
         let through = recovery.filter(|recovery| recovery.past.last().is_some());
@@ -202,7 +197,12 @@ impl<S: Source> DeclaredSource for SourceDeclaration<S> {
                     .then_some(config.interval),
                 positions: known.iter().map(|known| (known.partition, known.next)).collect(),
             };
-            let reader = self.source.open(&assigned, &opening).map_err(failed)?;
+            let mut reader = self.source.open(&assigned, &opening).map_err(failed)?;
+            if let Some(recovery) = journals {
+                let log_of = |partition| recovery.journal(index, partition);
+                let positions = &opening.positions;
+                reader = Box::new(Journaled::open(&name, &assigned, positions, reader, log_of)?);
+            }
             let opened = Opened {
                 name: name.clone(),
                 partitions: assigned,

@@ -1,7 +1,7 @@
 //! Checkpoints as they lie in their directory, for whoever wants to know what is there.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use tidegate_operators::ship::KEY_GROUPS;
@@ -38,6 +38,7 @@ use crate::plan::{PlanLog as _, PlanRow};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Archive {
+    directory: PathBuf,
     store: Store,
 }
 
@@ -50,7 +51,7 @@ impl Archive {
     pub fn open(directory: &Path) -> Result<Self, RecoveryError> {
         let is_there = ["gen", "plan", "state", "ckpt"].iter().all(|p| directory.join(p).is_dir());
         match is_there {
-            true => Ok(Archive { store: Store::share(directory) }),
+            true => Ok(Archive { directory: directory.to_owned(), store: Store::share(directory) }),
             false => Err(RecoveryError::NoCheckpoints { path: directory.to_owned() }),
         }
     }
@@ -76,7 +77,7 @@ impl Archive {
             None => known.first(),
             Some(batch) => known.iter().find(|(known, _)| *known == batch),
         };
-        let path = || self.store.path_of("ckpt");
+        let path = || self.directory.clone();
         let found = found.ok_or_else(|| RecoveryError::NoCheckpoint { path: path(), batch })?;
         Manifest::read(&self.store, *found)
     }

@@ -16,6 +16,7 @@
 mod archive;
 mod frames;
 mod generation;
+mod journal;
 mod manifest;
 mod plan_log;
 mod publisher;
@@ -33,6 +34,7 @@ pub use archive::Archive;
 pub use manifest::{Manifest, OperatorState, Position, StateFile};
 pub use schema::Schema;
 
+pub(crate) use journal::JournalLog;
 pub(crate) use publisher::Publisher;
 pub(crate) use recovered::{Past, Recovery};
 pub(crate) use saver::{Saved, Saver, build as save};

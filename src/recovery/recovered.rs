@@ -7,6 +7,7 @@ use tidegate_operators::batched::{Folding, Route};
 use tidegate_operators::ship::KEY_GROUPS;
 use tidegate_operators::{Peers, Record, Tick};
 
+use super::journal::JournalLog;
 use super::manifest::{Manifest, Position};
 use super::plan_log::{self, DurablePlan};
 use super::store::Store;
@@ -135,6 +136,11 @@ impl Recovery {
             generation,
             keep: checkpoints.keep,
         })
+    }
+
+    /// The journal of a partition whose source can't be read again.
+    pub(crate) fn journal(&self, source: usize, partition: u32) -> JournalLog {
+        JournalLog::new(self.store.clone(), self.generation, source, partition)
     }
 
     /// That the program has every operator whose state was saved, and can read it.

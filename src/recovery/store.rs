@@ -118,9 +118,14 @@ impl Store {
     pub(crate) fn begin_log(&self, name: &str) -> Result<Log, RecoveryError> {
         let attempt = || -> io::Result<File> {
             let path = self.root.join(name);
+            let directory = path.parent().unwrap_or(&self.root);
+            if !directory.is_dir() {
+                fs::create_dir_all(directory)?;
+                sync(directory.parent().unwrap_or(&self.root))?;
+            }
             let file = OpenOptions::new().append(true).create_new(true).open(&path)?;
             file.sync_all()?;
-            sync(path.parent().unwrap_or(&self.root))?;
+            sync(directory)?;
             Ok(file)
         };
         Ok(Log { file: attempt().map_err(self.failed(name))? })

@@ -28,27 +28,56 @@ pub struct DeadLetter {
 const PAYLOAD_MAX: usize = 64 << 10;
 
 /// Where a record stood, and a hash of its bytes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Mark {
     offset: u64,
     hash: u64,
 }
 
-/// Records of one partition, in order.
+/// Records of one partition, in order. A journal writes them as they are, and tells by the first
+/// field where they begin.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Segment<D> {
+    /// The offset of the first record, and the one after the last.
+    from: u64,
+    to: u64,
     rows: Vec<D>,
     /// One for each row, where the source gave them; else the rows' offsets are dense.
     marks: Vec<Mark>,
     dead: Vec<(Mark, DeadLetter)>,
-    /// The offset of the first record, and the one after the last.
-    from: u64,
-    to: u64,
     bytes: usize,
 }
 
 impl<D> Segment<D> {
     fn new(from: u64) -> Self {
         Segment { rows: Vec::new(), marks: Vec::new(), dead: Vec::new(), from, to: from, bytes: 0 }
+    }
+
+    pub(super) fn from(&self) -> u64 {
+        self.from
+    }
+
+    pub(super) fn to(&self) -> u64 {
+        self.to
+    }
+
+    /// What lies at `offset` and behind it.
+    pub(super) fn behind(mut self, offset: u64) -> Self {
+        let is_before = |index: &u64| self.offset_of(*index) < offset;
+        let records = (0..self.records()).take_while(is_before).count() as u64;
+        self.split_front(records);
+        self
+    }
+
+    /// The same records, so many offsets further on.
+    pub(super) fn move_by(&mut self, offsets: u64) {
+        self.from += offsets;
+        self.to += offsets;
+        self.marks.iter_mut().for_each(|mark| mark.offset += offsets);
+        for (mark, letter) in &mut self.dead {
+            mark.offset += offsets;
+            letter.offset += offsets;
+        }
     }
 
     pub(super) fn records(&self) -> u64 {
@@ -306,6 +335,20 @@ impl<D> Intake<D> {
     /// Whether nothing has come in.
     pub fn is_empty(&self) -> bool {
         self.portions.is_empty() && self.announced.is_empty() && self.ended.is_empty()
+    }
+
+    /// Takes everything out: records by partition, and the partitions that will have no more.
+    pub(super) fn take(&mut self) -> (BTreeMap<u32, Segment<D>>, Vec<u32>) {
+        (self.rows, self.dead, self.bytes) = (0, 0, 0);
+        (std::mem::take(&mut self.portions), std::mem::take(&mut self.ended))
+    }
+
+    /// Puts records in, of a partition that has none here yet.
+    pub(super) fn put(&mut self, partition: u32, segment: Segment<D>) {
+        self.rows += segment.rows.len();
+        self.dead += segment.dead.len();
+        self.bytes += segment.bytes;
+        self.portions.insert(partition, segment);
     }
 
     fn portion(&mut self, partition: u32, offset: u64) -> &mut Segment<D> {

@@ -10,6 +10,7 @@ mod feeder;
 mod file;
 pub mod generator;
 mod intake;
+mod journal;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 mod lines;
@@ -34,6 +35,7 @@ pub use queue::Queue;
 pub use socket::Socket;
 pub use stdin::Stdin;
 
+pub(crate) use journal::Journaled;
 pub(crate) use operator::{Acknowledge, SourceStreams, Wiring, build};
 
 use crate::error::SourceError;

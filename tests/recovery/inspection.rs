@@ -63,8 +63,8 @@ fn shown(text: &str) -> BTreeMap<String, i64> {
     let rows = text.lines().map(|line| {
         let line: Value = serde_json::from_str(line).expect("JSON");
         let row = &line["row"];
-        // A key, and what is held for it: how often it is there, and its value.
-        let count = row[1][1].as_i64().expect("a count");
+        // A key, and what is held for it: how often it is there.
+        let count = row[1][0].as_i64().expect("a count");
         (row[0].as_str().expect("a word").to_owned(), count)
     });
     rows.collect()
@@ -109,7 +109,7 @@ fn the_difference_of_two_checkpoints_is_what_came_and_went_between_them() {
         let (sign, row) = line.split_once(" words ").expect("a sign, an operator, a row");
         let row: Value = serde_json::from_str(row).expect("JSON");
         let (word, count) =
-            (row[0].as_str().expect("a word"), row[1][1].as_i64().expect("a count"));
+            (row[0].as_str().expect("a word"), row[1][0].as_i64().expect("a count"));
         match sign {
             "-" => assert_eq!(counts.remove(word), Some(count)),
             _ => assert_eq!(counts.insert(word.to_owned(), count), None),

@@ -19,6 +19,7 @@ use libtest_mimic::Trial;
 pub fn trials() -> Vec<Trial> {
     let parts = [
         restarts::trials(),
+        inspection::trials(),
         faults::trials(),
         chaos::trials(),
         damage::trials(),
