@@ -1,7 +1,7 @@
 //! One node in KRaft mode, on loopback, with a directory of its own.
 
 use std::fs;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
 
 use tempfile::TempDir;
@@ -77,7 +77,7 @@ impl Broker {
 
     /// Where it listens.
     pub fn socket(&self) -> SocketAddr {
-        self.address
+        self.daemon.address()
     }
 
     /// Ends the broker's process as a crash would; its data stays.
