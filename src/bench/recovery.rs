@@ -301,16 +301,17 @@ fn restart(
             .records_per_partition_max(500_000)
             .checkpoints(checkpoints)
     };
-    let mut last = counts(config(2), move || keys(distinct, 1_000, distinct))?.batches;
+    let last = counts(config(2), move || keys(distinct, 1_000, distinct))?.batches;
     for (turn, workers) in [2, 1, 2].into_iter().enumerate() {
-        let first = Arc::new(FirstBehind { batch: last, at: Mutex::default() });
+        // Each turn has added a batch.
+        let batch = last + turn as u64;
+        let first = Arc::new(FirstBehind { batch, at: Mutex::default() });
         let begun = Instant::now();
         let config = config(workers).listener(Arc::clone(&first) as Arc<dyn Listener>);
         let records = distinct + 1_000 * (turn as u64 + 1);
         counts(config, move || keys(distinct, 1_000, records))?;
         let through = lock(&first.at).unwrap_or(begun);
         let took = through.duration_since(begun);
-        last += 1;
         let row = BenchRow {
             bench: format!("{BENCH}, restart"),
             variant: "start to first new output".into(),

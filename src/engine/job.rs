@@ -185,9 +185,14 @@ fn open(
 
 /// What can be said of each sink now that it is open.
 fn promised(names: &Names, declared: &Declared, is_saved: bool) -> Vec<Promise> {
-    let sources = declared.sources.iter().map(|source| source.reads_again());
+    let sources = names.sources.iter().zip(&declared.sources).map(|(name, source)| {
+        // What such a source sends while nobody writes it down is lost.
+        let is_journaled = is_saved && !source.rewinds();
+        let shown = if is_journaled { format!("{name} as written down") } else { name.clone() };
+        (shown, source.reads_again())
+    });
+    let sources: Vec<(String, bool)> = sources.collect();
     let sinks = declared.sinks.iter().map(|sink| sink.delivery());
-    let sources: Vec<(String, bool)> = names.sources.iter().cloned().zip(sources).collect();
     let sinks: Vec<(String, Delivery)> = names.sinks.iter().cloned().zip(sinks).collect();
     promise::of(&sources, &sinks, is_saved)
 }

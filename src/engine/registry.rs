@@ -111,6 +111,9 @@ impl Registry {
 
 /// A source of any type.
 pub(crate) trait DeclaredSource: Send {
+    /// As [`Source::rewinds`].
+    fn rewinds(&self) -> bool;
+
     /// As [`Source::reads_again`].
     fn reads_again(&self) -> bool;
 
@@ -145,6 +148,10 @@ pub(crate) struct SourceDeclaration<S> {
 }
 
 impl<S: Source> DeclaredSource for SourceDeclaration<S> {
+    fn rewinds(&self) -> bool {
+        self.source.rewinds()
+    }
+
     fn reads_again(&self) -> bool {
         self.source.reads_again()
     }

@@ -79,6 +79,13 @@ pub struct Claim<'a> {
     pub generation: u64,
 }
 
+impl<'a> Claim<'a> {
+    /// For driving a writer by hand.
+    pub fn new(job: &'a str, sink: &'a str, shard: usize, generation: u64) -> Self {
+        Claim { job, sink, shard, generation }
+    }
+}
+
 /// Writes the batches of one shard.
 ///
 /// For each batch: `begin`, `write`, `commit`; or `abort`, when the run fails in between.

@@ -120,8 +120,8 @@ pub trait Source: Send + 'static {
         (source_index + partition as usize) % workers
     }
 
-    /// Whether any record can be read again by its offset, as [`Opening::positions`] asks. A job
-    /// with checkpoints reads only from such sources.
+    /// Whether any record can be read again by its offset, as [`Opening::positions`] asks. Of other
+    /// sources a job with checkpoints writes down what comes before it counts.
     fn rewinds(&self) -> bool {
         false
     }

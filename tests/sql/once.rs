@@ -1,6 +1,7 @@
 //! Each batch once: delivered twice, cut off at its commit, by a start that was taken for dead.
 
 use tidegate::Change;
+use tidegate::sink::Claim;
 
 use super::lane::{Count, Kind, Place, SERVERS, Test, came, went};
 use super::proxy::{Cut, Proxy};
@@ -14,6 +15,11 @@ pub const TESTS: &[Test] = &[
     ("without checkpoints nothing is noted", &Kind::ALL, nothing_noted),
 ];
 
+/// A start of the job, by its number.
+fn claim(generation: u64) -> Claim<'static> {
+    Claim::new("job", "sink", 0, generation)
+}
+
 fn owned(counts: &[(&str, i64)]) -> Vec<Count> {
     counts.iter().map(|(word, count)| ((*word).to_owned(), *count)).collect()
 }
@@ -22,8 +28,8 @@ fn delivered_twice(kind: Kind) {
     let place = Place::new(kind);
     let mut keeper = place.keeper(1);
     let mut adder = place.adder::<Change<Count>>("log").expect("it can be opened");
-    assert_eq!(keeper.writer.recover(1).expect("claimed"), Some(0));
-    assert_eq!(adder.writer.recover(1).expect("claimed"), Some(0));
+    assert_eq!(keeper.writer.recover(&claim(1)).expect("claimed"), Some(0));
+    assert_eq!(adder.writer.recover(&claim(1)).expect("claimed"), Some(0));
     let first = [came("a", 1), came("b", 1)];
     let second = [went("a", 1), came("a", 2), went("b", 1)];
     for (id, rows) in
@@ -38,7 +44,7 @@ fn delivered_twice(kind: Kind) {
 
     // The next start goes on behind it.
     let mut keeper = place.keeper(1);
-    assert_eq!(keeper.writer.recover(2).expect("claimed"), Some(3));
+    assert_eq!(keeper.writer.recover(&claim(2)).expect("claimed"), Some(3));
     keeper.batch(3, &second).expect("it is written");
     keeper.batch(4, &[came("b", 7)]).expect("it is written");
     assert_eq!(place.counts(), owned(&[("a", 2), ("b", 7)]));
@@ -47,9 +53,9 @@ fn delivered_twice(kind: Kind) {
 fn taken_for_dead(kind: Kind) {
     let place = Place::new(kind);
     let (mut old, mut new) = (place.keeper(1), place.keeper(1));
-    old.writer.recover(1).expect("claimed");
+    old.writer.recover(&claim(1)).expect("claimed");
     old.batch(1, &[came("a", 1)]).expect("it is written");
-    assert_eq!(new.writer.recover(2).expect("claimed"), Some(1));
+    assert_eq!(new.writer.recover(&claim(2)).expect("claimed"), Some(1));
     let error = old.batch(2, &[came("a", 9)]).expect_err("it is fenced").to_string();
     assert!(error.contains("start 1") && error.contains("start 2"), "{error}");
     assert_eq!(place.counts(), owned(&[("a", 1)]));
@@ -57,7 +63,7 @@ fn taken_for_dead(kind: Kind) {
     // Nor later, nor what it had before, nor as a start of its own.
     old.batch(3, &[came("a", 9)]).expect_err("it is fenced");
     old.batch(1, &[came("a", 9)]).expect_err("it is fenced");
-    let error = place.keeper(1).writer.recover(1).expect_err("it is fenced").to_string();
+    let error = place.keeper(1).writer.recover(&claim(1)).expect_err("it is fenced").to_string();
     assert!(error.contains("another id"), "{error}");
     assert_eq!(place.counts(), owned(&[("a", 2)]));
 }
@@ -69,8 +75,8 @@ fn lost_answers(kind: Kind) {
     let far = place.through(&server, &proxy.address);
     let mut adder = far.adder::<Change<Count>>("log").expect("it can be opened");
     let mut keeper = far.keeper(1);
-    adder.writer.recover(1).expect("claimed");
-    keeper.writer.recover(1).expect("claimed");
+    adder.writer.recover(&claim(1)).expect("claimed");
+    keeper.writer.recover(&claim(1)).expect("claimed");
     let mut cuts = 0;
     for id in 1..=12 {
         for (turn, cut) in [Cut::Before, Cut::After].into_iter().enumerate() {
@@ -100,15 +106,16 @@ fn lost_answers(kind: Kind) {
 fn one_line(kind: Kind) {
     let place = Place::new(kind);
     let (mut first, mut second) = (place.keeper(1), place.keeper(1));
-    first.writer.recover(1).expect("claimed");
-    let error = second.writer.recover(1).expect_err("it is taken").to_string();
+    first.writer.recover(&claim(1)).expect("claimed");
+    let error = second.writer.recover(&claim(1)).expect_err("it is taken").to_string();
     assert!(error.contains("`counts`") && error.contains("id of its own"), "{error}");
 }
 
 fn other_shards(kind: Kind) {
     let place = Place::new(kind);
-    place.keeper(1).writer.recover(1).expect("claimed");
-    let error = place.keeper(2).writer.recover(2).expect_err("shards are others").to_string();
+    place.keeper(1).writer.recover(&claim(1)).expect("claimed");
+    let error =
+        place.keeper(2).writer.recover(&claim(2)).expect_err("shards are others").to_string();
     assert!(error.contains("1 shards") && error.contains("in 2"), "{error}");
 }
 

@@ -11,7 +11,7 @@ use super::layout::Layout;
 use super::progress::Progress;
 use super::session::Session;
 use crate::error::SinkError;
-use crate::sink::Writer;
+use crate::sink::{Claim, Writer};
 
 /// How rows become work for a database.
 pub(super) type Encode<D> = fn(&Layout, &Tick, &[D]) -> Result<Work, SinkError>;
@@ -118,8 +118,8 @@ impl<DB: Database, D> Writer<D> for SqlWriter<DB, D> {
         })
     }
 
-    fn recover(&mut self, generation: u64) -> Result<Option<u64>, SinkError> {
-        self.progress.generation = generation as i64;
+    fn recover(&mut self, claim: &Claim<'_>) -> Result<Option<u64>, SinkError> {
+        self.progress.generation = claim.generation as i64;
         let (progress, what) = (&self.progress, "claim a line of `tidegate_progress`");
         let mut is_again = false;
         let batch = self.session.attempt(what, |connection| {
