@@ -58,7 +58,7 @@ pub(super) fn held(rows: Vec<Value>, form: SavedForm, through: BatchId) -> Vec<V
                 held.insert(key, (with_last(&row, sum), sum));
             }
             // What stands for itself: `{"ClosedThrough": 5}`.
-            _ => drop(held.insert(format!("{variant}"), (row, 1))),
+            _ => drop(held.insert(variant.to_owned(), (row, 1))),
         }
     }
     held.into_values().filter(|(_, times)| *times != 0).map(|(row, _)| row).collect()
