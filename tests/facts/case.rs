@@ -97,8 +97,9 @@ impl Case {
         match &self.params["restart_after_batches"] {
             Value::Array(all) => all.contains(&steps.into()),
             Value::Number(number) => number.as_u64() == Some(steps),
-            // Behind the first list, or once per input batch.
-            _ => (self.has("restart_after") && steps == 1) || self.has("trigger"),
+            _ if self.has("restart_after") => steps == 1,
+            // Between any two input batches.
+            _ => self.has("trigger") && steps < self.expected.len() as u64,
         }
     }
 

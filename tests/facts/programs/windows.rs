@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tidegate::sink::Memory;
@@ -9,7 +10,7 @@ use tidegate::source::Directory;
 use tidegate::{DStream, Departed, Reduce, RunError, Span, Table, Trigger, Windowed};
 
 use super::Program;
-use super::listeners::{next, through};
+use super::listeners::through;
 use crate::facts::case::Case;
 use crate::facts::datum::Datum;
 
@@ -115,7 +116,7 @@ fn reduce_files_by_window(case: &Case, workers: usize) {
     let mut read: BTreeMap<u64, Vec<Value>> = BTreeMap::new();
     let mut until = |files: usize| {
         while read.values().flatten().count() < files {
-            let record = next(&through);
+            let record = through.recv_timeout(Duration::from_secs(60)).expect("it goes on");
             let names = record.sources[0].partitions.iter().filter(|file| file.records > 0);
             let names = names.map(|file| json!(file.name.parse::<i64>().expect("a number")));
             read.insert(record.batch, names.collect());
