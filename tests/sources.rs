@@ -34,6 +34,7 @@ pub fn trials() -> Vec<Trial> {
         a_server_that_never_pauses_is_heard_at_once,
         a_server_that_is_not_there_fails_fast_if_asked_to,
         a_queue_gives_its_partitions_in_order_and_ends_when_closed,
+        workers_without_a_partition_hold_up_no_batch_that_is_counted,
         a_generator_depends_on_its_seed_and_on_nothing_else,
         a_generator_keeps_its_rate_however_batches_are_cut,
     ]
@@ -349,6 +350,23 @@ fn made(seed: u64) -> Generator<(u64, u64)> {
     Generator::new("made", seed, |random, offset| (offset, random.bits()))
         .partitions(5)
         .records(503)
+}
+
+fn workers_without_a_partition_hold_up_no_batch_that_is_counted() {
+    let (queue, rows) = (Queue::<u64>::new(1), Memory::new());
+    let (source, sink) = (queue.clone(), rows.clone());
+    let config = Config::new("count").workers(3).trigger(Trigger::Count { records: 10 });
+    let job = tidegate::start(config, move |ctx| ctx.source(source.clone()).sink(sink.clone()))
+        .expect("it starts");
+    queue.push(0..30);
+    let begun = Instant::now();
+    while rows.batches().len() < 3 && begun.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    job.stop();
+    job.join().expect("it ends well");
+    let found: Vec<u64> = rows.rows().concat();
+    assert_eq!(found, (0..30).collect::<Vec<_>>());
 }
 
 fn a_generator_depends_on_its_seed_and_on_nothing_else() {

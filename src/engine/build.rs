@@ -122,6 +122,7 @@ impl<'s> Build<'s> {
             name: opened.name,
             partitions: opened.partitions,
             positions: opened.positions,
+            is_shared: opened.is_shared,
             reader: opened.reader,
             config: Arc::clone(&self.config),
             control: Arc::clone(&self.control),

@@ -46,6 +46,7 @@ struct Opened {
     name: String,
     partitions: Vec<Partition>,
     positions: BTreeMap<u32, u64>,
+    is_shared: bool,
     reader: Box<dyn Any + Send>,
 }
 
@@ -54,6 +55,8 @@ pub(crate) struct OpenedReader<D> {
     pub(crate) name: String,
     pub(crate) partitions: Vec<Partition>,
     pub(crate) positions: BTreeMap<u32, u64>,
+    /// Whether other workers read partitions of the source.
+    pub(crate) is_shared: bool,
     pub(crate) reader: Box<dyn Reader<D>>,
 }
 
@@ -87,6 +90,7 @@ impl Registry {
             name: opened.name,
             partitions: opened.partitions,
             positions: opened.positions,
+            is_shared: opened.is_shared,
             reader: *reader,
         }
     }
@@ -212,6 +216,7 @@ impl<S: Source> DeclaredSource for SourceDeclaration<S> {
             }
             let opened = Opened {
                 name: name.clone(),
+                is_shared: assigned.len() < partitions.len(),
                 partitions: assigned,
                 positions: opening.positions,
                 reader: Box::new(reader),

@@ -66,6 +66,8 @@ pub(crate) struct Feeding<D> {
     pub(crate) partitions: Vec<Partition>,
     /// Where partitions go on that an earlier run has read.
     pub(crate) positions: BTreeMap<u32, u64>,
+    /// Whether other workers read partitions of the source.
+    pub(crate) is_shared: bool,
     pub(crate) reader: Box<dyn Reader<D>>,
     pub(crate) queue_bytes_max: usize,
 }
@@ -77,10 +79,13 @@ impl<D: Record> Feed<D> {
         control: Arc<Control>,
         wake: impl Fn() + Send + 'static,
     ) -> Result<Self, RunError> {
-        let Feeding { source, partitions, positions, reader, queue_bytes_max } = feeding;
+        let Feeding { source, partitions, positions, is_shared, reader, queue_bytes_max } = feeding;
         let intake = Intake::new(&source, &partitions);
         let mut stock = Stock::new(&partitions, reader.is_in_sequence());
         stock.go_on_at(&positions);
+        if is_shared {
+            stock.share();
+        }
         if reader.is_inline() {
             return Ok(Feed { kind: Kind::Inline { reader, intake, stock, source } });
         }

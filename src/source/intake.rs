@@ -361,6 +361,8 @@ pub(super) struct Stock<D> {
     partitions: BTreeMap<u32, Shelf<D>>,
     /// Partitions come one after the other, and a batch's limit counts them together.
     in_sequence: bool,
+    /// Whether other workers read partitions: then a batch does not wait here until one turns up.
+    is_shared: bool,
     bytes: usize,
     ended: bool,
 }
@@ -393,9 +395,20 @@ pub(super) struct Portion<D> {
 
 impl<D> Stock<D> {
     pub(super) fn new(partitions: &[Partition], in_sequence: bool) -> Self {
-        let mut stock = Stock { partitions: BTreeMap::new(), in_sequence, bytes: 0, ended: false };
+        let mut stock = Stock {
+            partitions: BTreeMap::new(),
+            in_sequence,
+            is_shared: false,
+            bytes: 0,
+            ended: false,
+        };
         partitions.iter().for_each(|partition| stock.add_partition(partition.clone()));
         stock
+    }
+
+    /// Other workers read partitions of the source.
+    pub(super) fn share(&mut self) {
+        self.is_shared = true;
     }
 
     /// An earlier run has read partitions up to these offsets.
@@ -452,6 +465,10 @@ impl<D> Stock<D> {
         self.bytes
     }
 
+    fn has_any_or_others_have(&self) -> bool {
+        self.is_shared || !self.partitions.is_empty()
+    }
+
     /// Whether every partition has `records` records, or all together where they come in sequence,
     /// or will not get them any more.
     pub(super) fn is_filled(&self, records: u64) -> bool {
@@ -460,7 +477,7 @@ impl<D> Stock<D> {
             return self.ended || stocked >= records;
         }
         self.ended
-            || (!self.partitions.is_empty()
+            || (self.has_any_or_others_have()
                 && self.partitions.values().all(|shelf| shelf.ended || shelf.records >= records))
     }
 
@@ -486,7 +503,7 @@ impl<D> Stock<D> {
         let is_filled = |(id, shelf): (&u32, &Shelf<D>)| {
             shelf.ended || limits.of(*id).is_some_and(|most| shelf.records >= most)
         };
-        self.ended || (!self.partitions.is_empty() && self.partitions.iter().all(is_filled))
+        self.ended || (self.has_any_or_others_have() && self.partitions.iter().all(is_filled))
     }
 
     /// Whether there is nothing left, and never will be.

@@ -44,6 +44,8 @@ pub(crate) struct Wiring<D> {
     pub(crate) name: String,
     pub(crate) partitions: Vec<Partition>,
     pub(crate) positions: BTreeMap<u32, u64>,
+    /// Whether other workers read partitions of the source.
+    pub(crate) is_shared: bool,
     pub(crate) reader: Box<dyn Reader<D>>,
     pub(crate) config: Arc<Config>,
     pub(crate) control: Arc<Control>,
@@ -106,7 +108,8 @@ pub(crate) fn build<'s, D: Record>(
     ticks: RowStream<'s, LimitedTick>,
     wiring: Wiring<D>,
 ) -> Result<(SourceStreams<'s, D>, Rc<dyn Acknowledge>), RunError> {
-    let Wiring { index, name, partitions, positions, reader, config, control, cuts } = wiring;
+    let Wiring { index, name, partitions, positions, is_shared, reader, config, control, cuts } =
+        wiring;
     let scope = ticks.scope();
     let mut builder = OperatorBuilder::new(format!("Source: {name}"), scope);
     let mut input = builder.new_input(ticks, Pipeline);
@@ -124,7 +127,8 @@ pub(crate) fn build<'s, D: Record>(
     let is_bounded = matches!(config.trigger, Trigger::AvailableNow);
     let is_controlled = config.rate_control.is_active();
     let queue_bytes_max = config.queue_bytes_max;
-    let feeding = Feeding { source: name, partitions, positions, reader, queue_bytes_max };
+    let feeding =
+        Feeding { source: name, partitions, positions, is_shared, reader, queue_bytes_max };
     let held = Rc::new(Held {
         feed: RefCell::new(Feed::start(feeding, Arc::clone(&control), wake)?),
         unconfirmed: RefCell::new(VecDeque::new()),
