@@ -29,7 +29,7 @@ pub fn trials() -> Vec<Trial> {
 /// What a stranger may send; a greeting has 56 bytes.
 fn junk() -> Vec<Vec<u8>> {
     let oversize = [b"TIDEGATE".to_vec(), vec![0xff; 1 << 20]].concat();
-    let replay = [b"TIDEGATE\x01\0\0\0\x01\0\0\0\0\0\0\0\x02\0\0\0".to_vec(), vec![0; 64]].concat();
+    let replay = [b"TIDEGATE\x02\0\0\0\x01\0\0\0\0\0\0\0\x02\0\0\0".to_vec(), vec![0; 64]].concat();
     vec![
         b"GET / HTTP/1.1\r\nHost: a-host-with-a-long-name.example.org\r\n\r\n".to_vec(),
         // What crashes timely's own start-up: eight bytes.
