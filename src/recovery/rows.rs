@@ -322,7 +322,6 @@ mod tests {
 
     #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
     struct Cart {
-        items: Vec<Kind>,
         by_day: BTreeMap<u16, bool>,
         by_name: BTreeMap<String, i128>,
         place: [u8; 2],
@@ -331,33 +330,31 @@ mod tests {
     #[test]
     fn rows_are_read_without_their_type() {
         let cart = Cart {
-            items: vec![
-                Kind::Book,
-                Kind::Toy { age: 7 },
-                Kind::Other("kite".into()),
-                Kind::Pair(-3, Some('x')),
-                Kind::Pair(4, None),
-            ],
             by_day: BTreeMap::from([(3, true), (300, false)]),
             by_name: BTreeMap::from([("big".into(), i128::MAX), ("small".into(), -1)]),
             place: [1, 2],
         };
-        let rows = vec![(5_u64, Some(cart)), (6, None)];
+        let rows = vec![
+            (Kind::Book, Some(cart)),
+            (Kind::Toy { age: 7 }, None),
+            (Kind::Other("kite".into()), None),
+            (Kind::Pair(-3, Some('x')), None),
+            (Kind::Pair(4, None), None),
+        ];
         let mut encoded = Vec::new();
         SerdeCodec.encode(&rows, &mut encoded);
-        let schema = Schema::of::<(u64, Option<Cart>)>();
+        let schema = Schema::of::<(Kind, Option<Cart>)>();
         let read = read(&schema, &encoded).unwrap().unwrap();
         let expected = json!([
-            [5, {
-                "items": [
-                    "Book", {"Toy": {"age": 7}}, {"Other": "kite"}, {"Pair": [-3, "x"]},
-                    {"Pair": [4, null]},
-                ],
+            ["Book", {
                 "by_day": [[3, true], [300, false]],
                 "by_name": {"big": i128::MAX.to_string(), "small": -1},
                 "place": [1, 2],
             }],
-            [6, null],
+            [{"Toy": {"age": 7}}, null],
+            [{"Other": "kite"}, null],
+            [{"Pair": [-3, "x"]}, null],
+            [{"Pair": [4, null]}, null],
         ]);
         assert_eq!(Value::Array(read), expected);
     }
