@@ -17,17 +17,19 @@ use crate::plan::{PlanLog as _, PlanRow};
 /// A directory of checkpoints, only read: the job may run meanwhile, or not.
 ///
 /// ```
+/// use std::time::Duration;
+///
 /// use tidegate::recovery::{Archive, Checkpoints};
 /// use tidegate::sink::Null;
 /// use tidegate::source::Generator;
 /// use tidegate::{Config, Trigger};
 ///
 /// let place = tempfile::tempdir()?;
-/// let checkpoints = Checkpoints::at(place.path().join("state"));
+/// let checkpoints = Checkpoints::at(place.path().join("state")).every(Duration::ZERO);
 /// let config = Config::new("count").trigger(Trigger::AvailableNow).checkpoints(checkpoints);
 /// tidegate::run(config, |ctx| {
 ///     let keys = ctx.source(Generator::zipf_keys(100, 1).records(1_000));
-///     keys.running().count_by_value().changes().sink(Null::new());
+///     keys.running().count_by_value().changes().sink(Null::default());
 /// })?;
 ///
 /// let archive = Archive::open(&place.path().join("state"))?;
