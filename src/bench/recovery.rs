@@ -237,12 +237,14 @@ fn size(
     let place = place()?;
     let state = place.path().join("state");
     // A batch of all keys, and then some of a hundredth of them, each a checkpoint.
-    let config = Config::new(BENCH)
-        .trigger(Trigger::AvailableNow)
-        .first_batch_records_max(distinct)
-        .records_per_partition_max(changed)
-        .checkpoints(Checkpoints::at(&state).every(Duration::ZERO).keep(100));
-    counts(config, move || keys(distinct, changed, distinct + 4 * changed))?;
+    let config = |records| {
+        Config::new(BENCH)
+            .trigger(Trigger::AvailableNow)
+            .records_per_partition_max(records)
+            .checkpoints(Checkpoints::at(&state).every(Duration::ZERO).keep(100))
+    };
+    counts(config(distinct), move || keys(distinct, changed, distinct))?;
+    counts(config(changed), move || keys(distinct, changed, distinct + 4 * changed))?;
 
     let archive = Archive::open(&state)?;
     let (base, next) = (archive.checkpoint(Some(1))?, archive.checkpoint(Some(2))?);

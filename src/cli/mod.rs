@@ -104,7 +104,8 @@ fn checkpoints_of(command: &[String]) -> Option<PathBuf> {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let terminal = progress::Terminal::new(cli.quiet);
-    logging::start(cli.verbose, cli.quiet, &terminal);
+    let is_measuring = matches!(cli.command, Some(Command::Bench(_)));
+    logging::start(cli.verbose, cli.quiet, is_measuring, &terminal);
     parent::watch();
     let outcome = match cli.command {
         None => demo::Demo::default().run(&terminal),
