@@ -2,7 +2,8 @@
 //!
 //! It judges loops, not frontiers: a batch may wait for a broker for as long as it takes, and the
 //! loop still turns. A loop that stands still for five seconds is stuck; inside a timely step, where
-//! an operator may be busy with a large batch, it is given as long as the configuration says.
+//! an operator may be busy with a large batch, it is given as long as the configuration says. A loop
+//! that has not begun is not judged: its worker is building the dataflow, and restores its state.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -111,7 +112,8 @@ fn watch(
         glanced = now;
         for (index, (pulse, (turns, since))) in pulses.iter().zip(&mut seen).enumerate() {
             let current = pulse.turns.load(Ordering::Relaxed);
-            if current != *turns || pulse.ended.load(Ordering::Relaxed) {
+            // Before its first turn a worker reads what is saved, which takes as long as it takes.
+            if current == 0 || current != *turns || pulse.ended.load(Ordering::Relaxed) {
                 (*turns, *since) = (current, now);
                 continue;
             }
