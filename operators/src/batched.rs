@@ -225,6 +225,21 @@ pub struct Folding {
 }
 
 impl Folding {
+    /// The panes of a window that have not left yet, in the order in which they come and go: each
+    /// row with the batch at which it enters, and that at which it leaves.
+    ///
+    /// ```
+    /// use tidegate_operators::batched::Folding;
+    ///
+    /// let folding = Folding { through: 7, is_whole: false };
+    /// assert_eq!(folding.panes(vec![(6, 9, 'a'), (2, 7, 'b'), (5, 8, 'c')]), [(5, 8, 'c'), (6, 9, 'a')]);
+    /// ```
+    pub fn panes<R>(self, mut rows: Vec<(u64, u64, R)>) -> Vec<(u64, u64, R)> {
+        rows.retain(|(_, exit, _)| *exit > self.through);
+        rows.sort_by_key(|(enter, exit, _)| (*enter, *exit));
+        rows
+    }
+
     /// What differences add up to.
     ///
     /// ```

@@ -110,12 +110,8 @@ impl<T: Epoch, D: Record> BatchOperator<T> for WindowRows<D> {
         SavedForm::Panes
     }
 
-    fn fold(mut saved: Vec<Self::Saved>, folding: Folding) -> Vec<Self::Saved> {
-        // What leaves at a batch that is through has left.
-        saved.retain(|(_, exit, _)| *exit > folding.through);
-        // Panes come back in the order in which they come and go.
-        saved.sort_by_key(|(enter, exit, _)| (*enter, *exit));
-        saved
+    fn fold(saved: Vec<Self::Saved>, folding: Folding) -> Vec<Self::Saved> {
+        folding.panes(saved)
     }
 
     fn restore(&mut self, saved: Vec<Self::Saved>) {

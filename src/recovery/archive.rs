@@ -9,7 +9,7 @@ use tidegate_operators::ship::KEY_GROUPS;
 use super::manifest::{Manifest, OperatorState};
 use super::plan_log::DurablePlan;
 use super::store::Store;
-use super::{generation, plan_log, recovered, rows, state_file};
+use super::{generation, journal, plan_log, recovered, rows, state_file};
 use crate::batch::BatchId;
 use crate::error::RecoveryError;
 use crate::plan::{PlanLog as _, PlanRow};
@@ -163,6 +163,7 @@ impl Archive {
                 plan.append(&row).map_err(copy.failed("plan"))?;
             }
         }
+        journal::copy(&self.store, &copy)?;
         // Sinks must not take the next run for an old one.
         generation::copy_newest(&self.store, &copy)?;
         manifest.publish(&copy)

@@ -18,6 +18,20 @@ pub(crate) struct JournalLog {
     written: u64,
 }
 
+/// Copies all journals: what is planned behind a checkpoint is read from there again.
+pub(super) fn copy(from: &Store, to: &Store) -> Result<(), RecoveryError> {
+    if !from.path_of("journal").is_dir() {
+        return Ok(());
+    }
+    for directory in from.list("journal")? {
+        for log in from.list(&format!("journal/{directory}"))? {
+            let name = format!("journal/{directory}/{log}");
+            to.create(&name, &from.read(&name)?)?;
+        }
+    }
+    Ok(())
+}
+
 /// A log of this many bytes is closed, and another begun, so that old ones can go.
 const LOG_BYTES: usize = 16 << 20;
 

@@ -14,6 +14,7 @@ use crate::support::trials;
 pub fn trials() -> Vec<Trial> {
     trials!["recovery::journal";
         what_standard_input_sent_counts_once_whatever_ends_the_job,
+        a_savepoint_has_what_was_sent_behind_it,
     ]
 }
 
@@ -22,11 +23,19 @@ const JOB: &str = "run wordcount --source stdin --output changes --records-per-p
 
 /// The numbers of the words that have come; none may come twice, or go.
 fn words(place: &Path) -> BTreeSet<u64> {
-    let text = fs::read_to_string(place.join("out")).unwrap_or_default();
+    words_behind(0, &place.join("out"))
+}
+
+/// Those that came in batches behind `batch`.
+fn words_behind(batch: u64, out: &Path) -> BTreeSet<u64> {
+    let text = fs::read_to_string(out).unwrap_or_default();
     let mut words = BTreeSet::new();
     // The last line may be half there while the job runs.
     for line in text.lines().filter(|line| line.ends_with('}')) {
         let line: Value = serde_json::from_str(line).expect("JSON");
+        if line["batch"].as_u64().expect("a number") <= batch {
+            continue;
+        }
         assert_eq!(
             (&line["row"]["diff"], &line["row"]["row"][1]),
             (&1.into(), &1.into()),
@@ -68,4 +77,25 @@ fn what_standard_input_sent_counts_once_whatever_ends_the_job() {
     // Nothing is left that has not counted.
     tidegate(&job).within(place.path()).input("").run().well();
     assert_eq!(words(place.path()), found);
+}
+
+fn a_savepoint_has_what_was_sent_behind_it() {
+    let place = tempfile::tempdir().expect("a directory");
+    let job = format!("{JOB} --trigger available-now");
+    let input: String = (0..2_000).map(|n| format!("n{n}\n")).collect();
+    tidegate(&job).within(place.path()).input(input).run().well();
+    let listed = tidegate("checkpoint ls state --json").within(place.path()).run().well().stdout;
+    let listed = listed.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let batches = listed.map(|checkpoint| checkpoint["batch"].as_u64().expect("a number"));
+    let (oldest, newest) =
+        batches.fold((u64::MAX, 0), |(a, b), batch| (a.min(batch), b.max(batch)));
+    assert!(oldest < newest, "checkpoints of {oldest} and {newest}");
+    let savepoint = format!("savepoint state aside --at {oldest}");
+    tidegate(&savepoint).within(place.path()).run().well();
+    let aside =
+        job.replace("jsonl:out", "jsonl:other").replace("--checkpoint state", "--checkpoint aside");
+    tidegate(&aside).within(place.path()).input("").run().well();
+    let other = words_behind(0, &place.path().join("other"));
+    assert!(!other.is_empty());
+    assert_eq!(other, words_behind(oldest, &place.path().join("out")));
 }

@@ -1,13 +1,11 @@
 //! Processes that are killed at any moment, again and again, with a database as their sink.
 
 use std::fs;
-use std::path::Path;
-use std::time::{Duration, Instant};
-
-use rustix::process::Signal;
+use std::time::Duration;
 
 use super::lane::{Kind, Place, Test};
 use crate::support::Rng;
+use crate::support::kills::{lines, with_kills};
 use crate::support::process::tidegate;
 
 pub const TESTS: &[Test] = &[(
@@ -16,38 +14,8 @@ pub const TESTS: &[Test] = &[(
     killed,
 )];
 
-/// Lines of words, the same for a seed.
-fn lines(rng: &mut Rng, lines: usize) -> String {
-    let mut text = String::new();
-    for _ in 0..lines {
-        for _ in 0..1 + rng.below(6) {
-            text.push_str(&format!("w{} ", rng.below(60) * rng.below(60)));
-        }
-        text.push('\n');
-    }
-    text
-}
-
-/// Runs a job to its end, and kills it until it gets there; gives the number of kills.
-fn with_kills(place: &Path, rng: &mut Rng, command: &str) -> usize {
-    for kills in 0.. {
-        let workers = 1 + rng.below(4);
-        let mut job = tidegate(&format!("{command} -w {workers}")).within(place).start();
-        // Often before it has begun, often in the middle; each time it gets a little further.
-        let after = Duration::from_micros(rng.below(120_000 + 10_000 * kills as u64));
-        let begun = Instant::now();
-        while begun.elapsed() < after && !job.has_ended() {
-            std::thread::sleep(Duration::from_micros(200));
-        }
-        if job.has_ended() {
-            job.end().well();
-            return kills;
-        }
-        job.signal(Signal::KILL);
-        job.end();
-    }
-    unreachable!("the job gets to its end")
-}
+/// The first kill comes within this time.
+const FIRST: Duration = Duration::from_millis(120);
 
 fn killed(kind: Kind) {
     let seed = std::env::var("TIDEGATE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(3);
@@ -67,7 +35,7 @@ fn killed(kind: Kind) {
         };
         tidegate(&format!("{job} {}", sinks(&expected))).within(home.path()).run().well();
         let saved = format!("--checkpoint state --checkpoint-every 15ms {}", sinks(&found));
-        kills += with_kills(home.path(), &mut rng, &format!("{job} {saved}"));
+        kills += with_kills(home.path(), &mut rng, &format!("{job} {saved}"), FIRST);
         let log = "SELECT batch, time_ms, diff, word, count FROM log \
                    ORDER BY batch, word, diff, count, time_ms";
         let (log_expected, log_found) = (expected.rows(log), found.rows(log));

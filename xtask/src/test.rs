@@ -36,8 +36,9 @@ const STRICT_VARIABLE: &str = "TIDEGATE_TEST_ALL";
 pub(crate) const FEATURES: &str =
     "tidegate/faults,tidegate/mysql,tidegate/postgres,tidegate/sqlite";
 
-/// Tests that are silent for so long hang.
-const SILENCE: Duration = Duration::from_secs(300);
+/// Tests that are silent for so long hang. All examples of the documentation are compiled in one go,
+/// which takes minutes.
+const SILENCE: Duration = Duration::from_secs(900);
 
 impl Test {
     /// Runs them.

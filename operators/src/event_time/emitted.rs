@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::batched::Output;
-use crate::{Chunks, Diff};
+use crate::batched::{Folding, Output, Route};
+use crate::{Chunks, Diff, Record};
 
 /// What happened to a row of a table of windows.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -60,16 +60,21 @@ pub enum SavedWindow<K, S> {
     ClosedThrough(i64),
 }
 
-impl<K, S> SavedWindow<K, S> {
-    /// The key that it tells of, if it is one.
-    pub(super) fn key(&self) -> Option<&K> {
+impl<K: Record, S> SavedWindow<K, S> {
+    /// Where it belongs when it comes back.
+    pub(super) fn route(&self) -> Route {
         match self {
-            SavedWindow::State(key, _) => Some(key),
-            SavedWindow::ClosedThrough(_) => None,
+            SavedWindow::State(key, _) => Route::of_key(key),
+            SavedWindow::ClosedThrough(_) => Route::Everywhere,
         }
     }
 
-    pub(super) fn is_gone(&self) -> bool {
-        matches!(self, SavedWindow::State(_, None))
+    /// The latest of each key, and how far windows are closed.
+    pub(super) fn fold(saved: Vec<Self>, folding: Folding) -> Vec<Self> {
+        let key = |row: &Self| match row {
+            SavedWindow::State(key, _) => Some(key.clone()),
+            SavedWindow::ClosedThrough(_) => None,
+        };
+        folding.latest(saved, key, |row| matches!(row, SavedWindow::State(_, None)))
     }
 }

@@ -145,10 +145,7 @@ impl<T: Epoch, S: Spans> BatchOperator<T> for SpanRecompute<S> {
     }
 
     fn route(saved: &Self::Saved) -> Route {
-        match saved {
-            SavedWindow::State(key, _) => Route::of_key(key),
-            SavedWindow::ClosedThrough(_) => Route::Everywhere,
-        }
+        saved.route()
     }
 
     fn form() -> SavedForm {
@@ -156,7 +153,7 @@ impl<T: Epoch, S: Spans> BatchOperator<T> for SpanRecompute<S> {
     }
 
     fn fold(saved: Vec<Self::Saved>, folding: Folding) -> Vec<Self::Saved> {
-        folding.latest(saved, |row| row.key().cloned(), SavedWindow::is_gone)
+        SavedWindow::fold(saved, folding)
     }
 
     fn restore(&mut self, saved: Vec<Self::Saved>) {

@@ -4,6 +4,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use clap::Args;
 use indicatif::{HumanBytes, HumanCount};
+use serde_json::json;
+use tidegate::error::RecoveryError;
 use tidegate::recovery::{Manifest, OperatorState};
 
 use super::{Place, damaged, unwritten};
@@ -15,11 +17,21 @@ use crate::cli::progress::Terminal;
 pub struct Ls {
     #[command(flatten)]
     place: Place,
+
+    /// Only the checkpoints, as JSON lines
+    #[arg(long)]
+    json: bool,
 }
 
 impl Ls {
     pub fn run(self, terminal: &Terminal) -> Result<(), Failure> {
         let archive = self.place.open()?;
+        if self.json {
+            let found = archive.checkpoints().map_err(damaged)?;
+            return terminal
+                .print(&found.iter().map(json_line).collect::<String>())
+                .map_err(unwritten);
+        }
         let mut text = format!(
             "{:>10}  {:<24}  {:>10}  {:>9}  {:>14}  {:>10}\n",
             "batch", "batch time", "generation", "operators", "rows", "size"
@@ -52,8 +64,26 @@ impl Ls {
     }
 }
 
+fn json_line(found: &Result<Manifest, RecoveryError>) -> String {
+    let line = match found {
+        Ok(manifest) => json!({
+            "batch": manifest.tick.id,
+            "time_ms": manifest.tick.time_ms,
+            "generation": manifest.generation,
+            "operators": manifest.operators.len(),
+            "rows": sum(manifest, OperatorState::rows),
+            "bytes": sum(manifest, OperatorState::bytes),
+        }),
+        Err(error) => json!({ "damaged": error.to_string() }),
+    };
+    format!("{line}\n")
+}
+
+fn sum(manifest: &Manifest, of: fn(&OperatorState) -> u64) -> u64 {
+    manifest.operators.iter().map(of).sum()
+}
+
 fn line(manifest: &Manifest) -> String {
-    let sum = |of: fn(&OperatorState) -> u64| manifest.operators.iter().map(of).sum::<u64>();
     let since = Duration::from_millis(u64::try_from(manifest.tick.time_ms).unwrap_or(0));
     format!(
         "{:>10}  {:<24}  {:>10}  {:>9}  {:>14}  {:>10}\n",
@@ -61,7 +91,7 @@ fn line(manifest: &Manifest) -> String {
         humantime::format_rfc3339_millis(UNIX_EPOCH + since),
         manifest.generation,
         manifest.operators.len(),
-        HumanCount(sum(OperatorState::rows)).to_string(),
-        HumanBytes(sum(OperatorState::bytes)).to_string(),
+        HumanCount(sum(manifest, OperatorState::rows)).to_string(),
+        HumanBytes(sum(manifest, OperatorState::bytes)).to_string(),
     )
 }
