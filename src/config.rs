@@ -164,6 +164,8 @@ pub struct Config {
     pub checkpoints: Option<Checkpoints>,
     /// Whether the job only runs again what was planned, without writing anything, and ends.
     pub(crate) replays_only: bool,
+    /// Whether records go on only once the plan of their batch is durable.
+    pub(crate) plan_first: bool,
 }
 
 impl Config {
@@ -191,6 +193,7 @@ impl Config {
             plan_log: None,
             checkpoints: None,
             replays_only: false,
+            plan_first: false,
         }
     }
 
@@ -299,6 +302,14 @@ impl Config {
     /// Sets where the plan of each batch is written.
     pub fn plan_log(mut self, log: Arc<dyn PlanLog>) -> Self {
         self.plan_log = Some(log);
+        self
+    }
+
+    /// Hands a batch's records on only once its plan is durable: each batch waits for a sync, and one that
+    /// the job can't get through is known when it fails. For starts after failures; see
+    /// [`rehearse`](crate::rehearse).
+    pub fn plan_first(mut self) -> Self {
+        self.plan_first = true;
         self
     }
 

@@ -317,6 +317,40 @@ pub enum RecoveryError {
         /// The directory.
         path: PathBuf,
     },
+    /// A URL that can't be used.
+    #[error("can't keep checkpoints at `{url}`: {reason}")]
+    Place {
+        /// The URL.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The job was started again while it ran.
+    #[error(
+        "`{}` was taken over: the job was started again as generation {by}, and this is {generation}; \
+         nothing that this one has not committed counts", path.display()
+    )]
+    TakenOver {
+        /// The place of the checkpoints.
+        path: PathBuf,
+        /// This start.
+        generation: u64,
+        /// The other.
+        by: u64,
+    },
+    /// A batch that can't be put aside.
+    #[error(
+        "batch {batch} is not among those that a start from `{}` runs again: {}", path.display(),
+        if behind.is_empty() { "there are none".into() } else { format!("{behind:?}") }
+    )]
+    NotPlanned {
+        /// The directory.
+        path: PathBuf,
+        /// The batch.
+        batch: BatchId,
+        /// Those that could be.
+        behind: Vec<BatchId>,
+    },
     /// Nothing was ever saved there.
     #[error(
         "`{}` has no checkpoints: give the directory that a job was given with `--checkpoint`",
@@ -435,7 +469,12 @@ pub enum RecoveryError {
 impl RecoveryError {
     /// Whether the job never began.
     fn is_before_start(&self) -> bool {
-        !matches!(self, RecoveryError::Store { .. } | RecoveryError::InputChanged { .. })
+        !matches!(
+            self,
+            RecoveryError::Store { .. }
+                | RecoveryError::TakenOver { .. }
+                | RecoveryError::InputChanged { .. }
+        )
     }
 }
 

@@ -4,7 +4,8 @@
 //!
 //! `TIDEGATE_FAULT=planned=slow,planned=kill@3` sleeps each time that the process comes by
 //! `planned`, and ends it the third time; `error` and `full` fail there from then on.
-//! `TIDEGATE_MUTATION` breaks a rule.
+//! `TIDEGATE_MUTATION` breaks a rule; `TIDEGATE_POISON=text` ends the job with a panic at a record that
+//! has the text in it.
 
 use std::io;
 
@@ -61,6 +62,9 @@ mod here {
     pub(crate) fn is_broken(_: Rule) -> bool {
         false
     }
+
+    #[inline]
+    pub(crate) fn strike_at_poison(_: &str) {}
 }
 
 #[cfg(feature = "faults")]
@@ -124,6 +128,15 @@ mod here {
         *broken == name(&format!("{rule:?}"))
     }
 
+    /// Panics as a user's function would that can't bear a record.
+    pub(crate) fn strike_at_poison(row: &str) {
+        static POISON: OnceLock<Option<String>> = OnceLock::new();
+        let poison = POISON.get_or_init(|| std::env::var("TIDEGATE_POISON").ok());
+        if poison.as_ref().is_some_and(|poison| row.contains(poison)) {
+            panic!("`{row}` is poison");
+        }
+    }
+
     /// `HalfPlanned` is `half-planned`.
     fn name(variant: &str) -> String {
         let mut name = String::new();
@@ -137,4 +150,4 @@ mod here {
     }
 }
 
-pub(crate) use here::{at, is_broken};
+pub(crate) use here::{at, is_broken, strike_at_poison};

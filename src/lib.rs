@@ -97,7 +97,7 @@ pub use config::{Cluster, Config, Secret, Strategy, Trigger};
 pub use context::Context;
 pub use dstream::{DStream, Learned, OperatorOutput, Span, StateStream};
 pub use engine::{Job, Local, ManualClock, Stopper, run, start};
-pub use engine::{OperatorReplay, Replayed, Restorable, check_restore, verify_replay};
+pub use engine::{OperatorReplay, Replayed, Restorable, check_restore, rehearse, verify_replay};
 pub use error::RunError;
 pub use event_time::{
     EventJoined, EventPairs, EventSessions, EventStream, EventTable, EventWindowed,

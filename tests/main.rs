@@ -1,8 +1,8 @@
 //! All integration tests in one binary, by guarantee: each module says at its head what it can
 //! catch and what it can't.
 //!
-//! `cargo xtask test` runs them with a Kafka broker and database servers at hand; without one
-//! (`TIDEGATE_KAFKA_JARS`, `TIDEGATE_POSTGRES` or `TIDEGATE_MARIADB` is not set) its lane is listed as
+//! `cargo xtask test` runs them with a Kafka broker, database servers and an S3 server at hand; without one
+//! (`TIDEGATE_KAFKA_JARS`, `TIDEGATE_POSTGRES`, `TIDEGATE_MARIADB` or `TIDEGATE_S3MOCK` is not set) its lane is listed as
 //! skipped, never as passed.
 
 #![allow(clippy::unwrap_used)]

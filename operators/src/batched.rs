@@ -141,6 +141,7 @@
 mod output;
 mod report;
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -260,7 +261,8 @@ impl Folding {
         sums.into_iter().filter(|(_, sum)| *sum != D::default()).collect()
     }
 
-    /// The latest row of each key; what is gone is left out where nothing older stands behind it.
+    /// The latest row of each key, in the order of `keys`; what is gone is left out where nothing older
+    /// stands behind it.
     ///
     /// ```
     /// use tidegate_operators::batched::Folding;
@@ -268,19 +270,26 @@ impl Folding {
     /// let rows = vec![('a', Some(1)), ('b', Some(2)), ('a', None)];
     /// let folded = |is_whole| {
     ///     let folding = Folding { through: 7, is_whole };
-    ///     folding.latest(rows.clone(), |(key, _)| *key, |(_, state)| state.is_none())
+    ///     folding.latest(rows.clone(), |(a, _), (b, _)| a.cmp(b), |(_, state)| state.is_none())
     /// };
     /// assert_eq!(folded(false), [('a', None), ('b', Some(2))]);
     /// assert_eq!(folded(true), [('b', Some(2))]);
     /// ```
-    pub fn latest<R, K: Ord>(
+    pub fn latest<R>(
         self,
-        rows: Vec<R>,
-        key: impl Fn(&R) -> K,
+        mut rows: Vec<R>,
+        keys: impl Fn(&R, &R) -> Ordering,
         is_gone: impl Fn(&R) -> bool,
     ) -> Vec<R> {
-        let latest: BTreeMap<K, R> = rows.into_iter().map(|row| (key(&row), row)).collect();
-        latest.into_values().filter(|row| !(self.is_whole && is_gone(row))).collect()
+        // One file's rows are in order, and so are those of several, one after the other.
+        if !rows.is_sorted_by(|a, b| keys(a, b).is_lt()) {
+            rows.sort_by(&keys);
+            rows.reverse();
+            rows.dedup_by(|older, kept| keys(older, kept).is_eq());
+            rows.reverse();
+        }
+        rows.retain(|row| !(self.is_whole && is_gone(row)));
+        rows
     }
 }
 

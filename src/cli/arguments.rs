@@ -113,6 +113,11 @@ pub struct StateArguments {
     #[arg(long, default_value = "10s", value_name = "TIME", value_parser = humantime::parse_duration)]
     pub checkpoint_every: Duration,
 
+    /// With --checkpoint: begin with a batch only once it is written down what is in it, so that one that
+    /// the job can't get through is known
+    #[arg(long, requires = "checkpoint", overrides_with = "plan_first")]
+    pub plan_first: bool,
+
     /// With --checkpoint: forget what is saved of this operator; may be given several times
     #[arg(long, value_name = "UID", requires = "checkpoint")]
     pub drop_state: Vec<String>,
@@ -206,6 +211,9 @@ impl JobArguments {
             let mut checkpoints = Checkpoints::at(directory).every(every);
             checkpoints.dropped = self.state.drop_state.clone();
             config = config.checkpoints(checkpoints);
+            if self.state.plan_first {
+                config = config.plan_first();
+            }
         }
         if let Some(cluster) = self.cluster.cluster()? {
             config = config.cluster(cluster);

@@ -13,9 +13,14 @@ pub enum Failure {
     Usage(String),
     /// A job did not start, or did not end well.
     Run(RunError),
+    /// A batch can't be got through.
+    Poison(RunError),
     /// Something else went wrong on the way.
     Other(String),
 }
+
+/// A batch can't be got through.
+pub const POISON: u8 = 3;
 
 impl Failure {
     pub fn exit_code(&self) -> ExitCode {
@@ -25,6 +30,7 @@ impl Failure {
             Failure::Run(error) if error.is_before_start() => 2,
             // What a shell shows of a program that the signal of a broken pipe has ended.
             Failure::Run(_) if self.is_broken_pipe() => 141,
+            Failure::Poison(_) => POISON,
             Failure::Run(_) | Failure::Other(_) => 1,
         })
     }
@@ -53,7 +59,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Usage(text) | Failure::Other(text) => write!(f, "error: {text}"),
-            Failure::Run(error) => {
+            Failure::Run(error) | Failure::Poison(error) => {
                 write!(f, "error: {error}")?;
                 let mut cause = error.source();
                 while let Some(error) = cause {

@@ -74,6 +74,8 @@ enum Command {
     CheckRestore(rehearsal::CheckRestore),
     /// Run saved batches again, and compare the state with what was saved
     VerifyReplay(rehearsal::VerifyReplay),
+    /// Run again what is planned and not saved, without sinks
+    Rehearse(rehearsal::Rehearse),
     /// Make records and write them to a sink
     Generate(generate::Generate),
     /// Measure, each figure beside a baseline in the same run
@@ -115,6 +117,7 @@ pub fn main() -> ExitCode {
         Some(Command::Savepoint(command)) => command.run(&terminal),
         Some(Command::CheckRestore(command)) => command.run(&terminal),
         Some(Command::VerifyReplay(command)) => command.run(&terminal),
+        Some(Command::Rehearse(command)) => command.run(&terminal),
         Some(Command::Generate(command)) => command.run(&terminal),
         Some(Command::Bench(command)) => command.run(&terminal),
         Some(Command::Demo(command)) => command.run(&terminal),

@@ -1,8 +1,9 @@
-//! `tidegate check-restore` and `tidegate verify-replay`: a restart without its consequences.
+//! `tidegate check-restore`, `verify-replay` and `rehearse`: a restart without its consequences.
 
 use clap::Args;
 use indicatif::HumanCount;
 use tidegate::plan::PlanRow;
+use tidegate::{BatchId, RunError};
 
 use super::failure::Failure;
 use super::progress::Terminal;
@@ -83,6 +84,43 @@ impl VerifyReplay {
                     .into(),
             )),
         }
+    }
+}
+
+/// Run again what is planned and not saved, without sinks
+///
+/// Give the flags that the job is run with. When a job fails again and again at its start, this says
+/// whether it is a batch that it can't get through, and with `--through` which; sinks are not opened, and
+/// nothing is written. A batch that it can't get through can be put aside: see `tidegate checkpoint
+/// set-aside`. Ends with 3 if the program panics at a batch, with 1 or 2 if that can't be found out.
+#[derive(Args)]
+#[command(after_help = "Example:
+  tidegate rehearse --through 181 wordcount --source kafka://localhost:9092/lines --checkpoint state")]
+pub struct Rehearse {
+    /// Go no further than this batch [default: the last that is planned]
+    #[arg(long, value_name = "BATCH")]
+    through: Option<BatchId>,
+
+    #[command(flatten)]
+    run: Run,
+}
+
+impl Rehearse {
+    pub fn run(self, terminal: &Terminal) -> Result<(), Failure> {
+        let (config, program) = self.run.without_metrics().prepare(terminal)?;
+        let rows = tidegate::rehearse(config, self.through, program);
+        let rows = rows.map_err(|error| match error {
+            RunError::WorkerPanicked { .. } => Failure::Poison(error),
+            error => Failure::Run(error),
+        })?;
+        terminal.clear();
+        let text = match (rows.first(), rows.last()) {
+            (Some(first), Some(last)) => {
+                format!("batches {} to {} can be got through\n", first.tick.id, last.tick.id)
+            }
+            _ => "nothing is planned that is not saved\n".to_owned(),
+        };
+        print(terminal, &text)
     }
 }
 

@@ -37,7 +37,7 @@ impl Savepoint {
         let refused = |error: tidegate::error::RecoveryError| Failure::Usage(error.to_string());
         let archive = Archive::open(&self.directory).map_err(refused)?;
         let manifest = archive.checkpoint(self.at).map_err(refused)?;
-        archive.copy(&manifest, None, &self.copy).map_err(refused)?;
+        archive.copy(Some(&manifest), None, &self.copy).map_err(refused)?;
         let copy = Archive::open(&self.copy).map_err(refused)?;
         let (_, behind) = copy.standing().map_err(refused)?;
         if !terminal.is_quiet() {

@@ -128,7 +128,7 @@ impl<'s> Build<'s> {
             control: Arc::clone(&self.control),
             cuts: Rc::clone(&self.cuts),
         };
-        match source::build(self.limited_ticks.clone(), wiring) {
+        match source::build(self.limited_ticks.clone(), self.plan.clone(), wiring) {
             Ok((streams, acknowledge)) => {
                 self.acknowledge.borrow_mut().push(acknowledge);
                 streams

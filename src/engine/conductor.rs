@@ -1,6 +1,6 @@
 //! Who cuts a batch, and when: worker 0's clock and admission.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -45,6 +45,8 @@ pub(super) struct Conductor {
     over: bool,
     /// What an earlier run has planned: it is cut again as it was.
     replay: VecDeque<PlanRow>,
+    /// Batches that no start could get through.
+    aside: BTreeSet<BatchId>,
     /// How often the state is saved, if it is, and when that was begun last.
     checkpoint_every: Option<Duration>,
     last_checkpoint: Instant,
@@ -91,6 +93,7 @@ impl Conductor {
             pause: Duration::ZERO,
             over: false,
             replay: past.replay.iter().cloned().collect(),
+            aside: past.aside.clone(),
             last_checkpoint: now,
         }
     }
@@ -99,6 +102,11 @@ impl Conductor {
     pub(super) fn is_by_wall_clock(config: &Config) -> bool {
         config.batch_time_origin_ms.is_none()
             && matches!(config.trigger, Trigger::Interval | Trigger::Continuous)
+    }
+
+    /// Whether no start could get through a batch.
+    pub(super) fn is_set_aside(&self, batch: BatchId) -> bool {
+        self.aside.contains(&batch)
     }
 
     /// The number of batches cut but not confirmed.

@@ -20,7 +20,7 @@ mod worker;
 pub use job::{Job, Stopper, run, start};
 pub use local::Local;
 pub use manual::ManualClock;
-pub use rehearsal::{OperatorReplay, Replayed, Restorable, check_restore, verify_replay};
+pub use rehearsal::{OperatorReplay, Replayed, Restorable, check_restore, rehearse, verify_replay};
 
 use std::any::Any;
 

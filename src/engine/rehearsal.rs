@@ -1,5 +1,8 @@
 //! What a restart would do, tried without doing it.
 
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
 use tidegate_operators::Tick;
 
 use super::build::Outline;
@@ -89,8 +92,8 @@ impl Replayed {
 
 /// Runs batches again, from the oldest checkpoint to the newest, and compares the state with what
 /// was saved: so a user's function that goes by the clock, by chance or by the order of a hash map is
-/// found out. Sources are read; nothing is written but a copy of the checkpoint beside it, which is
-/// gone in the end.
+/// found out. Sources are read; nothing is written but a copy of the checkpoint, which is gone in the
+/// end: in its directory, or, if that is an object store, in the system's directory for such things.
 ///
 /// # Errors
 ///
@@ -99,7 +102,7 @@ pub fn verify_replay(
     config: Config,
     program: impl Fn(Context<'_>) + Send + Sync + 'static,
 ) -> Result<Replayed, RunError> {
-    let (checkpoints, mut config) = checkpoints_of(config)?;
+    let (checkpoints, config) = checkpoints_of(config)?;
     let archive = Archive::open(&checkpoints.directory)?;
     let whole = archive.checkpoints()?.into_iter().filter_map(Result::ok);
     let mut whole = whole.filter(|manifest| archive.verify(manifest).is_ok());
@@ -107,19 +110,11 @@ pub fn verify_replay(
     let (Some(newest), Some(oldest)) = (whole.next(), whole.last()) else {
         return Err(RecoveryError::OneCheckpoint { path }.into());
     };
-    let place = tempfile::Builder::new()
-        .prefix(".replay-")
-        .tempdir_in(&path)
-        .map_err(|source| RecoveryError::Store { path, source })?;
-    let copy = place.path().join("copy");
-    archive.copy(&oldest, Some(newest.tick.id), &copy)?;
+    let scratch = Scratch::of(&path)?;
+    archive.copy(Some(&oldest), Some(newest.tick.id), &scratch.copy)?;
+    scratch.run(config, program)?;
 
-    config.replays_only = true;
-    config.cluster = None;
-    config.checkpoints = Some(Checkpoints::at(&copy).every(std::time::Duration::MAX));
-    super::run(config, program)?;
-
-    let copy = Archive::open(&copy)?;
+    let copy = Archive::open(&scratch.copy)?;
     let again = copy.checkpoint(Some(newest.tick.id))?;
     let mut operators = Vec::new();
     for state in &newest.operators {
@@ -138,6 +133,68 @@ pub fn verify_replay(
         operators.push(OperatorReplay { uid: state.uid.clone(), rows, difference });
     }
     Ok(Replayed { from: oldest.tick, through: newest.tick, operators })
+}
+
+/// Runs again what was planned behind the newest checkpoint, through some batch or all of it, without
+/// sinks: to find out whether a batch can be got through. Sources are read; nothing is written but a
+/// copy of the checkpoint, as by [`verify_replay`]. Gives the batches that were run.
+///
+/// # Errors
+///
+/// What a batch can't be got through for.
+pub fn rehearse(
+    config: Config,
+    through: Option<BatchId>,
+    program: impl Fn(Context<'_>) + Send + Sync + 'static,
+) -> Result<Vec<PlanRow>, RunError> {
+    let (checkpoints, config) = checkpoints_of(config)?;
+    let archive = Archive::open(&checkpoints.directory)?;
+    let (saved, mut behind) = archive.standing()?;
+    behind.retain(|row| through.is_none_or(|through| row.tick.id <= through));
+    if behind.is_empty() {
+        return Ok(behind);
+    }
+    let manifest = match saved {
+        Some(batch) => Some(archive.checkpoint(Some(batch))?),
+        None => None,
+    };
+    let scratch = Scratch::of(&checkpoints.directory)?;
+    archive.copy(manifest.as_ref(), through, &scratch.copy)?;
+    scratch.run(config, program)?;
+    Ok(behind)
+}
+
+/// A place for a copy of checkpoints that is gone in the end.
+struct Scratch {
+    _place: TempDir,
+    copy: PathBuf,
+}
+
+impl Scratch {
+    /// Beside the checkpoints, if they lie in a directory.
+    fn of(path: &Path) -> Result<Self, RecoveryError> {
+        let mut place = tempfile::Builder::new();
+        place.prefix(".replay-");
+        let place = match path.is_dir() {
+            true => place.tempdir_in(path),
+            false => place.tempdir(),
+        };
+        let place =
+            place.map_err(|source| RecoveryError::Store { path: path.to_owned(), source })?;
+        Ok(Scratch { copy: place.path().join("copy"), _place: place })
+    }
+
+    /// Runs what is planned there, and nothing else; ends with a checkpoint.
+    fn run(
+        &self,
+        mut config: Config,
+        program: impl Fn(Context<'_>) + Send + Sync + 'static,
+    ) -> Result<(), RunError> {
+        config.replays_only = true;
+        config.cluster = None;
+        config.checkpoints = Some(Checkpoints::at(&self.copy).every(std::time::Duration::MAX));
+        super::run(config, program).map(drop)
+    }
 }
 
 fn checkpoints_of(config: Config) -> Result<(Checkpoints, Config), RunError> {

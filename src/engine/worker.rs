@@ -350,7 +350,12 @@ impl<'a> Turner<'a> {
                     let in_flight = conductor.in_flight();
                     self.collector.borrow_mut().cut(tick, due, now, in_flight);
                     self.newest = tick.id;
-                    send(ticks, LimitedTick { tick, limits, is_checkpoint, is_replayed: true });
+                    let is_set_aside = conductor.is_set_aside(tick.id);
+                    let is_replayed = true;
+                    send(
+                        ticks,
+                        LimitedTick { tick, limits, is_checkpoint, is_replayed, is_set_aside },
+                    );
                 }
                 Step::Cut(tick, due) => {
                     let is_checkpoint = is_checkpoint(conductor, &tick, now);
@@ -361,7 +366,11 @@ impl<'a> Turner<'a> {
                         Some(controller) => controller.limits(now),
                         None => Vec::new(),
                     };
-                    send(ticks, LimitedTick { tick, limits, is_checkpoint, is_replayed: false });
+                    let (is_replayed, is_set_aside) = (false, false);
+                    send(
+                        ticks,
+                        LimitedTick { tick, limits, is_checkpoint, is_replayed, is_set_aside },
+                    );
                 }
                 Step::Wait(time) => return time.unwrap_or(PARK_MAX),
                 Step::Over => {

@@ -18,6 +18,8 @@ pub(crate) struct LimitedTick {
     /// Whether the batch was planned by an earlier run: it takes as many records as it did then,
     /// neither more nor fewer.
     pub(crate) is_replayed: bool,
+    /// Whether its records are dead letters, all of them: no start could get through it.
+    pub(crate) is_set_aside: bool,
 }
 
 /// The most records that a batch takes of each partition of a source.

@@ -1,6 +1,5 @@
 //! Checkpoints as they lie in their directory, for whoever wants to know what is there.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -9,7 +8,7 @@ use tidegate_operators::ship::KEY_GROUPS;
 use super::manifest::{Manifest, OperatorState};
 use super::plan_log::DurablePlan;
 use super::store::Store;
-use super::{generation, journal, plan_log, recovered, rows, state_file};
+use super::{aside, generation, journal, plan_log, recovered, rows, state_file};
 use crate::batch::BatchId;
 use crate::error::RecoveryError;
 use crate::plan::{PlanLog as _, PlanRow};
@@ -51,10 +50,10 @@ impl Archive {
     ///
     /// If no job has ever been saved there.
     pub fn open(directory: &Path) -> Result<Self, RecoveryError> {
-        let is_there = ["gen", "plan", "state", "ckpt"].iter().all(|p| directory.join(p).is_dir());
-        match is_there {
-            true => Ok(Archive { directory: directory.to_owned(), store: Store::share(directory) }),
-            false => Err(RecoveryError::NoCheckpoints { path: directory.to_owned() }),
+        let (store, path) = (Store::share(directory)?, directory.to_owned());
+        match store.list("gen")?.is_empty() {
+            true => Err(RecoveryError::NoCheckpoints { path }),
+            false => Ok(Archive { directory: path, store }),
         }
     }
 
@@ -90,8 +89,8 @@ impl Archive {
     ///
     /// Those of a restart: neither the checkpoints nor the plan can be used.
     pub fn standing(&self) -> Result<(Option<BatchId>, Vec<PlanRow>), RecoveryError> {
-        let (rows, _) = plan_log::read(&self.store)?;
-        let past = recovered::past(&self.store, rows)?;
+        let (planned, _) = plan_log::read(&self.store)?;
+        let past = recovered::past(&self.store, planned)?;
         Ok((past.as_of().map(|tick| tick.id), past.replay))
     }
 
@@ -101,7 +100,7 @@ impl Archive {
     ///
     /// If a log is damaged.
     pub fn plan(&self) -> Result<Vec<PlanRow>, RecoveryError> {
-        Ok(plan_log::read(&self.store)?.0)
+        Ok(plan_log::read(&self.store)?.0.rows)
     }
 
     /// The rows that an operator had at a checkpoint, as JSON and in order; `None` if what they are
@@ -134,8 +133,24 @@ impl Archive {
         Ok(Some(rows::held(saved, state.form, manifest.tick.id)))
     }
 
-    /// Copies a checkpoint and what was planned behind it, through some batch, to a new directory,
-    /// from which a job can be started: with the same sinks, if the one that was copied from never
+    /// Puts a batch aside that is planned and not saved: the job's next start hands its records to the
+    /// dead letters, and goes on behind it.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such batch.
+    pub fn set_aside(&self, batch: BatchId) -> Result<(), RecoveryError> {
+        let (_, behind) = self.standing()?;
+        if !behind.iter().any(|row| row.tick.id == batch) {
+            let known = behind.iter().map(|row| row.tick.id);
+            let path = self.directory.clone();
+            return Err(RecoveryError::NotPlanned { path, batch, behind: known.collect() });
+        }
+        aside::put(&self.store, batch)
+    }
+
+    /// Copies a checkpoint, if there is one, and what was planned behind it, through some batch, to a
+    /// new directory, from which a job can be started: with the same sinks, if the one that was copied from never
     /// runs again, else with others.
     ///
     /// # Errors
@@ -143,30 +158,30 @@ impl Archive {
     /// If something is there already, can't be written, or is damaged.
     pub fn copy(
         &self,
-        manifest: &Manifest,
+        manifest: Option<&Manifest>,
         through: Option<BatchId>,
         directory: &Path,
     ) -> Result<(), RecoveryError> {
-        let is_empty = fs::read_dir(directory).map_or(true, |mut entries| entries.next().is_none());
-        if !is_empty {
+        if !Store::share(directory)?.list("")?.is_empty() {
             return Err(RecoveryError::NotEmpty { path: directory.to_owned() });
         }
         let copy = Store::open(directory)?;
-        for file in manifest.files() {
+        for file in manifest.iter().flat_map(|manifest| manifest.files()) {
             copy.create(&file.path, &file.read(&self.store)?)?;
         }
         let plan = DurablePlan::new(copy.clone(), 0);
         for row in self.plan()? {
-            let is_wanted = row.tick.id > manifest.tick.id
+            let is_wanted = row.tick.id > manifest.map_or(0, |manifest| manifest.tick.id)
                 && through.is_none_or(|through| row.tick.id <= through);
             if is_wanted {
                 plan.append(&row).map_err(copy.failed("plan"))?;
             }
         }
         journal::copy(&self.store, &copy)?;
+        aside::copy(&self.store, &copy)?;
         // Sinks must not take the next run for an old one.
         generation::copy_newest(&self.store, &copy)?;
-        manifest.publish(&copy)
+        manifest.map_or(Ok(()), |manifest| manifest.publish(&copy))
     }
 
     /// Reads every file of a checkpoint, and compares lengths, hashes and the sums of all blocks.

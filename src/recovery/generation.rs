@@ -1,6 +1,7 @@
 //! Generations: each start of a job is one, claimed before anything else is done.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,9 @@ struct Claim {
     job: String,
     workers: usize,
     process: u32,
+    /// Two starts never say the same.
+    #[serde(default)]
+    start: u64,
 }
 
 /// Where the plan logs of the generations before end: the length in bytes of each.
@@ -24,8 +28,10 @@ pub(super) type Cut = BTreeMap<String, u64>;
 pub(super) fn claim(store: &Store, job: &str, workers: usize) -> Result<u64, RecoveryError> {
     let known = [generations(store, "claim")?, generations(store, "cut")?].concat();
     let mut generation = known.into_iter().max().map_or(1, |last| last + 1);
+    let start = getrandom::u64().map_err(|e| store.failed("gen")(io::Error::other(e)))?;
     loop {
-        let claim = Claim { generation, job: job.to_owned(), workers, process: std::process::id() };
+        let (job, process) = (job.to_owned(), std::process::id());
+        let claim = Claim { generation, job, workers, process, start };
         let name = format!("gen/{generation:010}.claim");
         if store.create(&name, &json(&claim))? {
             fault::at(Point::Claimed).map_err(store.failed(&name))?;
@@ -72,8 +78,16 @@ pub(super) fn copy_newest(from: &Store, to: &Store) -> Result<(), RecoveryError>
 }
 
 /// Whether a generation has been claimed and cut here.
-pub(super) fn is_known(store: &Store, generation: u64) -> bool {
-    store.path_of(&cut_name(generation)).exists()
+pub(super) fn is_known(store: &Store, generation: u64) -> Result<bool, RecoveryError> {
+    Ok(generations(store, "cut")?.contains(&generation))
+}
+
+/// That no later start of the job has taken over.
+pub(super) fn is_ours(store: &Store, generation: u64) -> Result<(), RecoveryError> {
+    match generations(store, "claim")?.pop() {
+        Some(newest) if newest > generation => Err(store.taken_over(generation, newest)),
+        _ => Ok(()),
+    }
 }
 
 fn cut_name(generation: u64) -> String {

@@ -14,15 +14,12 @@ pub(crate) struct JournalLog {
     source: usize,
     partition: u32,
     generation: u64,
-    open: Option<(Log, usize)>,
+    open: Option<Log>,
     written: u64,
 }
 
 /// Copies all journals: what is planned behind a checkpoint is read from there again.
 pub(super) fn copy(from: &Store, to: &Store) -> Result<(), RecoveryError> {
-    if !from.path_of("journal").is_dir() {
-        return Ok(());
-    }
     for directory in from.list("journal")? {
         for log in from.list(&format!("journal/{directory}"))? {
             let name = format!("journal/{directory}/{log}");
@@ -46,13 +43,8 @@ impl JournalLog {
 
     fn logs(&self) -> Result<Vec<String>, RecoveryError> {
         let directory = self.directory();
-        match self.store.path_of(&directory).is_dir() {
-            true => {
-                let names = self.store.list(&directory)?.into_iter();
-                Ok(names.map(|name| format!("{directory}/{name}")).collect())
-            }
-            false => Ok(Vec::new()),
-        }
+        let names = self.store.list(&directory)?.into_iter();
+        Ok(names.map(|name| format!("{directory}/{name}")).collect())
     }
 
     /// Reads everything that is whole, oldest first.
@@ -78,21 +70,19 @@ impl JournalLog {
         })?;
         let mut frame = Vec::with_capacity(payload.len() + 8);
         frames::push(&mut frame, &payload);
-        if self.open.as_ref().is_some_and(|(_, bytes)| *bytes >= LOG_BYTES) {
+        if self.open.as_ref().is_some_and(|log| log.is_full(LOG_BYTES)) {
             self.open = None;
             self.tidy()?;
         }
         let name = format!("{}/{:010}-{:06}.log", self.directory(), self.generation, self.written);
-        let (log, bytes) = match &mut self.open {
-            Some(open) => open,
+        let log = match &mut self.open {
+            Some(log) => log,
             None => {
                 self.written += 1;
-                self.open.insert((self.store.begin_log(&name)?, 0))
+                self.open.insert(self.store.begin_log(&name)?)
             }
         };
-        log.append(&frame).map_err(self.store.failed(&name))?;
-        *bytes += frame.len();
-        Ok(())
+        log.append(&frame).map_err(self.store.failed(&name))
     }
 
     /// Removes logs that end before the oldest checkpoint's offset: all before the last one whose

@@ -5,6 +5,7 @@
 //! gen/<g>.cut        where the plan logs of the generations before it end
 //! plan/<g>-<n>.log   which offsets each batch covers, written before any sink commits it
 //! state/<uid>/...    what changed in an operator's state between two checkpoints
+//! aside/<b>          batches that the job can't get through
 //! ckpt/<C>.manifest  which of these files make up the state through batch C
 //! ```
 //!
@@ -14,6 +15,7 @@
 //! is run again as planned, and seen once.
 
 mod archive;
+mod aside;
 mod frames;
 mod generation;
 mod journal;
@@ -53,7 +55,10 @@ pub(crate) use store::sync as sync_directory;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Checkpoints {
-    /// The directory; it is created if need be. One job at a time may use it.
+    /// The directory, which is created if need be, and which one job at a time may use; or, with the
+    /// feature `object-store`, the URL of a place in an object store (`s3://bucket/clicks`, `gs:`,
+    /// `az:`), where who starts last takes over. Credentials and endpoints come from the environment,
+    /// by the names that the providers' own tools know.
     pub directory: PathBuf,
     /// How long after one checkpoint the next is begun. What a restart has to run again is what
     /// came since the last one.
@@ -65,7 +70,7 @@ pub struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// Checkpoints in a directory, every ten seconds, of which three are kept.
+    /// Checkpoints in a directory, or at the URL of an object store, every ten seconds, of which three are kept.
     pub fn at(directory: impl Into<PathBuf>) -> Self {
         Checkpoints {
             directory: directory.into(),

@@ -1,5 +1,6 @@
 //! The plan on disk.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Mutex;
 
@@ -23,7 +24,6 @@ pub(crate) struct DurablePlan {
 struct Open {
     log: Option<Log>,
     segment: u64,
-    bytes: usize,
 }
 
 /// A log of this many bytes is closed, and another begun, so that old ones can go.
@@ -31,7 +31,7 @@ const SEGMENT_BYTES: usize = 4 << 20;
 
 impl DurablePlan {
     pub(super) fn new(store: Store, generation: u64) -> Self {
-        let open = Mutex::new(Open { log: None, segment: 0, bytes: 0 });
+        let open = Mutex::new(Open { log: None, segment: 0 });
         DurablePlan { store, generation, open }
     }
 }
@@ -44,8 +44,8 @@ impl PlanLog for DurablePlan {
         frames::push(&mut frame, &payload);
 
         let mut open = lock(&self.open);
-        if open.bytes >= SEGMENT_BYTES {
-            (open.log, open.bytes) = (None, 0);
+        if open.log.as_ref().is_some_and(|log| log.is_full(SEGMENT_BYTES)) {
+            open.log = None;
             open.segment += 1;
         }
         let log = match &mut open.log {
@@ -56,8 +56,11 @@ impl PlanLog for DurablePlan {
             }
         };
         log.append(&frame)?;
-        open.bytes += frame.len();
-        Ok(())
+        // Who claims after this finds the row; who has claimed before may not have found it.
+        match self.store.can_be_taken_over() {
+            true => generation::is_ours(&self.store, self.generation).map_err(io::Error::other),
+            false => Ok(()),
+        }
     }
 }
 
@@ -65,8 +68,35 @@ fn name(generation: u64, segment: u64) -> String {
     format!("plan/{generation:010}-{segment:06}.log")
 }
 
-/// What earlier generations have planned, oldest first; and the cut that ends their logs for good.
-pub(super) fn read(store: &Store) -> Result<(Vec<PlanRow>, Cut), RecoveryError> {
+fn generation_of(name: &str) -> Option<u64> {
+    name.strip_prefix("plan/")?.split_once('-')?.0.parse().ok()
+}
+
+/// What earlier generations have planned.
+pub(super) struct Planned {
+    /// Oldest first.
+    pub(super) rows: Vec<PlanRow>,
+    /// Who has planned it: each generation by its first row.
+    planners: BTreeMap<BatchId, u64>,
+}
+
+impl Planned {
+    /// Whether a generation may have saved a batch. One that has not heard of its end goes on and
+    /// saves what it makes of batches that others have planned since, or nobody.
+    pub(super) fn may_be_saved_by(&self, generation: u64, batch: BatchId) -> bool {
+        match self.planners.range(..=batch).next_back() {
+            Some((_, planner)) => {
+                let is_planned = self.rows.binary_search_by_key(&batch, |row| row.tick.id).is_ok();
+                is_planned && *planner <= generation
+            }
+            // The plan begins behind it.
+            None => true,
+        }
+    }
+}
+
+/// What earlier generations have planned, and the cut that ends their logs for good.
+pub(super) fn read(store: &Store) -> Result<(Planned, Cut), RecoveryError> {
     let cuts = generation::all_cuts(store)?;
     let logs = store.list("plan")?.into_iter().map(|file| {
         let name = format!("plan/{file}");
@@ -77,7 +107,7 @@ pub(super) fn read(store: &Store) -> Result<(Vec<PlanRow>, Cut), RecoveryError> 
 }
 
 /// The same, by the cut that a generation has made.
-pub(super) fn read_before(store: &Store, generation: u64) -> Result<Vec<PlanRow>, RecoveryError> {
+pub(super) fn read_before(store: &Store, generation: u64) -> Result<Planned, RecoveryError> {
     let cut = generation::read_cut(store, generation)?;
     let logs = cut.into_iter().map(|(name, length)| (name, Some(length)));
     Ok(read_logs(store, logs)?.0)
@@ -86,9 +116,12 @@ pub(super) fn read_before(store: &Store, generation: u64) -> Result<Vec<PlanRow>
 fn read_logs(
     store: &Store,
     logs: impl Iterator<Item = (String, Option<u64>)>,
-) -> Result<(Vec<PlanRow>, Cut), RecoveryError> {
+) -> Result<(Planned, Cut), RecoveryError> {
     let (mut rows, mut cut) = (Vec::<PlanRow>::new(), Cut::new());
+    let mut planners = BTreeMap::new();
     for (name, known) in logs {
+        let planner = generation_of(&name)
+            .ok_or_else(|| store.damaged(&name, "it is not named as a log of the plan"))?;
         let mut bytes = store.read(&name)?;
         if let Some(length) = known {
             bytes.truncate(usize::try_from(length).unwrap_or(usize::MAX));
@@ -110,12 +143,14 @@ fn read_logs(
                     let what = format!("batch {next} is planned behind batch {last}");
                     return Err(store.damaged(&name, what));
                 }
+                planners.entry(planner).or_insert(next);
                 rows.push(row);
             }
         }
         cut.insert(name, length as u64);
     }
-    Ok((rows, cut))
+    let planners = planners.into_iter().map(|(generation, first)| (first, generation)).collect();
+    Ok((Planned { rows, planners }, cut))
 }
 
 /// The logs whose last row is that of a batch before `oldest`: all but the newest one that are so.

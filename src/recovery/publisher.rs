@@ -12,7 +12,7 @@ use super::recovered::Recovery;
 use super::saver::Saved;
 use super::schema::Schema;
 use super::store::Store;
-use super::{plan_log, recovered};
+use super::{aside, generation, plan_log, recovered};
 use crate::batch::{BatchId, Tick};
 use crate::engine::control::Control;
 use crate::error::{RecoveryError, RunError};
@@ -51,14 +51,16 @@ impl Publisher {
         control: Arc<Control>,
     ) -> Result<Self, RunError> {
         let (queue, manifests) = channel::<Manifest>();
-        let (store, keep) = (recovery.store.clone(), recovery.keep);
+        let (store, generation) = (recovery.store.clone(), recovery.generation);
+        let inherited = recovery.past.last().map_or(0, |tick| tick.id);
+        let tidying = Tidying { keep: recovery.keep, generation, inherited };
         let thread = std::thread::Builder::new()
             .name("checkpoints".into())
             .spawn(move || {
                 for manifest in manifests {
-                    let published = manifest
-                        .publish(&store)
-                        .and_then(|()| tidy(&store, keep, manifest.tick.id));
+                    let published = generation::is_ours(&store, generation)
+                        .and_then(|()| manifest.publish(&store))
+                        .and_then(|()| tidying.tidy(&store, manifest.tick.id));
                     if let Err(error) = published {
                         return control.fail(error.into());
                     }
@@ -177,35 +179,58 @@ impl Drop for Desk {
     }
 }
 
-/// Removes checkpoints beyond the number kept, state files that none of them names, and plan logs
-/// that end before the oldest.
-fn tidy(store: &Store, keep: usize, newest: BatchId) -> Result<(), RecoveryError> {
-    let (mut kept, mut oldest) = (0, 0);
-    let mut named: BTreeSet<String> = BTreeSet::new();
-    for id in Manifest::list(store)? {
-        // What can't be read protects nothing, and is not counted.
-        match Manifest::read(store, id) {
-            Ok(manifest) if kept < keep.max(1) => {
-                kept += 1;
-                oldest = id.0;
-                named.extend(manifest.files().map(|file| file.path.clone()));
+/// What goes when a checkpoint is published.
+struct Tidying {
+    /// So many checkpoints stay.
+    keep: usize,
+    generation: u64,
+    /// The last batch that earlier generations have planned.
+    inherited: BatchId,
+}
+
+impl Tidying {
+    /// Removes checkpoints beyond the number kept, state files that none of them names, and plan logs
+    /// that end before the oldest.
+    fn tidy(&self, store: &Store, newest: BatchId) -> Result<(), RecoveryError> {
+        let (mut kept, mut oldest) = (0, 0);
+        let mut named: BTreeSet<String> = BTreeSet::new();
+        let mut unneeded = Vec::new();
+        for id @ (batch, generation) in Manifest::list(store)? {
+            // Who had ended and did not know has saved what is none of this job's.
+            let is_stray = generation < self.generation && batch > self.inherited;
+            // What can't be read protects nothing, and is not counted.
+            match Manifest::read(store, id) {
+                Ok(manifest) if kept < self.keep.max(1) && !is_stray => {
+                    kept += 1;
+                    oldest = batch;
+                    named.extend(manifest.files().map(|file| file.path.clone()));
+                }
+                _ => unneeded.push(id),
             }
-            _ => Manifest::remove(store, id)?,
         }
-    }
-    for directory in store.list("state")? {
-        for file in store.list(&format!("state/{directory}"))? {
-            let path = format!("state/{directory}/{file}");
-            // Files behind the newest checkpoint belong to the next one.
-            let through = file.split('-').next().and_then(|batch| batch.parse::<BatchId>().ok());
-            if !named.contains(&path) && through.is_some_and(|through| through <= newest) {
-                store.remove(&path)?;
-                fault::at(Point::Tidying).map_err(store.failed(&path))?;
+        let mut files = Vec::new();
+        for directory in store.list("state")? {
+            for file in store.list(&format!("state/{directory}"))? {
+                let path = format!("state/{directory}/{file}");
+                // Files behind the newest checkpoint belong to the next one.
+                let through = file.split('-').next().and_then(|batch| batch.parse().ok());
+                if !named.contains(&path)
+                    && through.is_some_and(|through: BatchId| through <= newest)
+                {
+                    files.push(path);
+                }
             }
         }
+        let logs = plan_log::ended_before(store, oldest)?;
+        // What was listed while this job was the last to have begun may go, even if another begins now.
+        generation::is_ours(store, self.generation)?;
+        unneeded.into_iter().try_for_each(|id| Manifest::remove(store, id))?;
+        for path in files {
+            store.remove(&path)?;
+            fault::at(Point::Tidying).map_err(store.failed(&path))?;
+        }
+        logs.iter().try_for_each(|name| store.remove(name))?;
+        aside::forget_through(store, oldest)?;
+        recovered::tidy_generations(store)
     }
-    for name in plan_log::ended_before(store, oldest)? {
-        store.remove(&name)?;
-    }
-    recovered::tidy_generations(store)
 }

@@ -1,17 +1,18 @@
 //! What a start finds: where an earlier run stood, and what it had planned.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tidegate_operators::batched::{Folding, Route};
+use tidegate_operators::batched::{Folding, Route, SavedForm};
 use tidegate_operators::ship::KEY_GROUPS;
 use tidegate_operators::{Peers, Record, Tick};
 
 use super::journal::JournalLog;
 use super::manifest::{Manifest, Position};
-use super::plan_log::{self, DurablePlan};
+use super::plan_log::{self, DurablePlan, Planned};
 use super::store::Store;
-use super::{Checkpoints, generation, state_file};
+use super::{Checkpoints, aside, generation, state_file};
+use crate::batch::BatchId;
 use crate::engine::registry::DeclaredState;
 use crate::error::RecoveryError;
 use crate::plan::PlanRow;
@@ -32,6 +33,8 @@ pub(crate) struct Past {
     pub(crate) manifest: Option<Manifest>,
     /// What was planned after it.
     pub(crate) replay: Vec<PlanRow>,
+    /// Batches that were put aside.
+    pub(crate) aside: BTreeSet<BatchId>,
 }
 
 impl Past {
@@ -99,9 +102,9 @@ impl Recovery {
     ) -> Result<Self, RecoveryError> {
         let store = Store::open(&checkpoints.directory)?;
         let generation = generation::claim(&store, job, workers)?;
-        let (rows, cut) = plan_log::read(&store)?;
+        let (planned, cut) = plan_log::read(&store)?;
         generation::cut(&store, generation, &cut)?;
-        let past = past(&store, rows)?.without(&checkpoints.dropped);
+        let past = past(&store, planned)?.without(&checkpoints.dropped);
         if let Some(last) = past.last() {
             let saved = past.as_of().map_or(0, |tick| tick.id);
             log::info!(
@@ -123,15 +126,15 @@ impl Recovery {
     /// Finds out where the last generation stood, for a process whose job goes on as `generation`,
     /// which process 0 has claimed and cut.
     pub(crate) fn join(checkpoints: &Checkpoints, generation: u64) -> Result<Self, RecoveryError> {
-        let store = Store::share(&checkpoints.directory);
-        if !generation::is_known(&store, generation) {
+        let store = Store::share(&checkpoints.directory)?;
+        if !generation::is_known(&store, generation)? {
             let path = checkpoints.directory.clone();
             return Err(RecoveryError::NotShared { path, generation });
         }
-        let rows = plan_log::read_before(&store, generation)?;
+        let planned = plan_log::read_before(&store, generation)?;
         Ok(Recovery {
             plan_log: Arc::new(DurablePlan::new(store.clone(), generation)),
-            past: past(&store, rows)?.without(&checkpoints.dropped),
+            past: past(&store, planned)?.without(&checkpoints.dropped),
             store,
             generation,
             keep: checkpoints.keep,
@@ -174,24 +177,36 @@ impl Recovery {
             Route::Key(hash) => peers.owner_of_hash(hash) == peers.index(),
             Route::Everywhere => true,
         };
-        let mut rows = Vec::new();
+        // Rows of different keys have nothing to do with each other, and a few are folded faster than many.
+        let is_by_key = state.form == SavedForm::Latest;
+        let mut groups: BTreeMap<u64, Vec<S>> = BTreeMap::new();
         for file in &state.files {
             let content = file.read(&self.store)?;
-            state_file::decode(&content, &(first..=last), |more: Vec<S>| {
-                rows.extend(more.into_iter().filter(is_wanted));
+            state_file::decode(&content, &(first..=last), |mut more: Vec<S>| {
+                more.retain(is_wanted);
+                let group = more.first().map_or(0, |row| match is_by_key {
+                    true => state_file::group(route(row)),
+                    false => 0,
+                });
+                groups.entry(group).or_default().append(&mut more);
             })
             .map_err(|what| self.store.damaged(&file.path, what))?;
         }
-        let rows = fold(rows, Folding { through: manifest.tick.id, is_whole: true });
+        let folding = Folding { through: manifest.tick.id, is_whole: true };
+        let rows = groups.into_values().flat_map(|rows| fold(rows, folding)).collect();
         Ok(Some((manifest.tick, rows)))
     }
 }
 
 /// The newest checkpoint that is whole, and the plan behind it.
-pub(super) fn past(store: &Store, mut rows: Vec<PlanRow>) -> Result<Past, RecoveryError> {
+pub(super) fn past(store: &Store, planned: Planned) -> Result<Past, RecoveryError> {
     let mut damaged: Option<RecoveryError> = None;
     let mut found = None;
-    for id in Manifest::list(store)? {
+    for id @ (batch, generation) in Manifest::list(store)? {
+        if !planned.may_be_saved_by(generation, batch) {
+            log::warn!("checkpoint {batch} is passed over: generation {generation} had ended");
+            continue;
+        }
         let whole = Manifest::read(store, id).and_then(|manifest| {
             manifest.files().try_for_each(|file| file.read(store).map(drop))?;
             Ok(manifest)
@@ -202,12 +217,13 @@ pub(super) fn past(store: &Store, mut rows: Vec<PlanRow>) -> Result<Past, Recove
                 break;
             }
             Err(error) => {
-                log::warn!("checkpoint {} is passed over: {error}", id.0);
+                log::warn!("checkpoint {batch} is passed over: {error}");
                 damaged = damaged.or(Some(error));
             }
         }
     }
     let through = found.as_ref().map_or(0, |manifest| manifest.tick.id);
+    let mut rows = planned.rows;
     rows.retain(|row| row.tick.id > through);
     // The plan must reach back to the checkpoint without a gap.
     let mut before = through;
@@ -221,7 +237,7 @@ pub(super) fn past(store: &Store, mut rows: Vec<PlanRow>) -> Result<Past, Recove
         }
         before = row.tick.id;
     }
-    Ok(Past { manifest: found, replay: rows })
+    Ok(Past { manifest: found, replay: rows, aside: aside::list(store)? })
 }
 
 /// Claims and cuts of generations that left no plan log have nothing to say any more; the newest

@@ -1,6 +1,6 @@
 //! One file of JSON lines, growing batch by batch.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::PathBuf;
 
@@ -136,6 +136,17 @@ impl<D: Record> Writer<D> for LineWriter {
         let failed = |source| SinkError::File { path: path.clone(), source };
         let mut marks =
             OpenOptions::new().create(true).append(true).read(true).open(&path).map_err(failed)?;
+        // One that has not heard of its end would append what is there already.
+        match marks.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(SinkError::Invalid(format!(
+                    "`{}` is being written by another job: end it first, or write to another file",
+                    self.path.display()
+                )));
+            }
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
         let mut bytes = Vec::new();
         marks.read_to_end(&mut bytes).map_err(failed)?;
         let number = |bytes: &[u8]| bytes.iter().rev().fold(0, |sum, b| sum << 8 | u64::from(*b));

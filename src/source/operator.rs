@@ -96,8 +96,58 @@ struct Waiting {
     tick: Tick,
     limits: Limits,
     is_replayed: bool,
+    is_set_aside: bool,
     /// The rights to send rows, and dead letters.
     capabilities: [Capability<BatchId>; 2],
+}
+
+/// What a batch takes, on its way.
+struct Cutout<D> {
+    batch: BatchId,
+    portions: Vec<Portion<D>>,
+    /// The rights to send rows, and dead letters.
+    capabilities: [Capability<BatchId>; 2],
+}
+
+type Rows<D> = OutputBuilder<BatchId, NoopBuilder<Chunks<D>>>;
+
+impl<D: Record> Cutout<D> {
+    /// Sends everything.
+    fn give(self, rows: &mut Rows<D>, dead: &mut Rows<DeadLetter>) {
+        let [row_capability, dead_capability] = self.capabilities;
+        let mut rows = rows.activate();
+        let mut rows = rows.session_with_builder(&row_capability);
+        let mut dead = dead.activate();
+        let mut dead = dead.session_with_builder(&dead_capability);
+        let mut container = Chunks::new();
+        let mut letters = Chunks::new();
+        for portion in self.portions {
+            let tag = |sequence| Tag { lane: 0, partition: portion.partition, sequence };
+            if portion.pieces.is_empty() {
+                // An empty partition is a partition: it shows as an empty chunk.
+                container.push(tag(portion.to.unwrap_or(0)), []);
+            }
+            for (from, piece) in portion.pieces {
+                if container.is_empty() {
+                    container = Chunks::of(tag(from), piece);
+                } else {
+                    container.push(tag(from), piece);
+                }
+                if container.len() >= CONTAINER_ROWS {
+                    rows.give_container(&mut std::mem::take(&mut container));
+                }
+            }
+            for (offset, letter) in portion.dead {
+                letters.push(tag(offset), [letter]);
+            }
+        }
+        if !container.is_empty() {
+            rows.give_container(&mut container);
+        }
+        if !letters.has_no_rows() {
+            dead.give_container(&mut letters);
+        }
+    }
 }
 
 /// Containers of this many rows or more are sent on.
@@ -106,6 +156,7 @@ const CONTAINER_ROWS: usize = 8192;
 /// Builds a source into the dataflow: at each tick it takes what the feeder has ready.
 pub(crate) fn build<'s, D: Record>(
     ticks: RowStream<'s, LimitedTick>,
+    plan: RowStream<'s, ()>,
     wiring: Wiring<D>,
 ) -> Result<(SourceStreams<'s, D>, Rc<dyn Acknowledge>), RunError> {
     let Wiring { index, name, partitions, positions, is_shared, reader, config, control, cuts } =
@@ -114,9 +165,11 @@ pub(crate) fn build<'s, D: Record>(
     let mut builder = OperatorBuilder::new(format!("Source: {name}"), scope);
     let mut input = builder.new_input(ticks, Pipeline);
     let (rows, rows_stream) = builder.new_output();
-    let mut rows = OutputBuilder::<BatchId, NoopBuilder<Chunks<D>>>::from(rows);
+    let mut rows = Rows::<D>::from(rows);
     let (dead, dead_stream) = builder.new_output();
-    let mut dead = OutputBuilder::<BatchId, NoopBuilder<Chunks<DeadLetter>>>::from(dead);
+    let mut dead = Rows::<DeadLetter>::from(dead);
+    // Heard of, and nothing more: rows may go on before their batch is planned, unless it is asked for.
+    let planned = config.plan_first.then(|| builder.new_input_connection(plan, Pipeline, []));
 
     let address = builder.operator_info().address;
     let waker = scope.worker().sync_activator_for(address.to_vec());
@@ -127,6 +180,7 @@ pub(crate) fn build<'s, D: Record>(
     let is_bounded = matches!(config.trigger, Trigger::AvailableNow);
     let is_controlled = config.rate_control.is_active();
     let queue_bytes_max = config.queue_bytes_max;
+    let source = name.clone();
     let feeding =
         Feeding { source: name, partitions, positions, is_shared, reader, queue_bytes_max };
     let held = Rc::new(Held {
@@ -139,16 +193,25 @@ pub(crate) fn build<'s, D: Record>(
     cuts.borrow_mut().expect_source();
     builder.build(move |_| {
         let mut waiting: VecDeque<Waiting> = VecDeque::new();
-        move |_frontiers| {
+        let mut cutouts: VecDeque<Cutout<D>> = VecDeque::new();
+        move |frontiers| {
             input.for_each(|time, ticks| {
-                for LimitedTick { tick, mut limits, is_replayed, .. } in ticks.drain(..) {
+                for LimitedTick { tick, mut limits, is_replayed, is_set_aside, .. } in
+                    ticks.drain(..)
+                {
                     let limits = limits.get_mut(index).map(std::mem::take).unwrap_or_default();
                     let limits = match is_replayed {
                         true => limits,
                         false => limits.and(config.records_max(tick.previous)),
                     };
                     let capabilities = [time.retain(0), time.retain(1)];
-                    waiting.push_back(Waiting { tick, limits, is_replayed, capabilities });
+                    waiting.push_back(Waiting {
+                        tick,
+                        limits,
+                        is_replayed,
+                        is_set_aside,
+                        capabilities,
+                    });
                 }
             });
             while let Some(first) = waiting.front() {
@@ -179,9 +242,8 @@ pub(crate) fn build<'s, D: Record>(
                         }
                     }
                 }
-                let Waiting { tick, limits, is_replayed, capabilities } =
+                let Waiting { tick, limits, is_replayed, is_set_aside, capabilities } =
                     waiting.pop_front().expect("just seen");
-                let [row_capability, dead_capability] = capabilities;
                 let taken = held.feed.borrow_mut().take(tick, &limits, is_replayed);
                 let (portions, exhausted) = match taken {
                     Ok(taken) => taken,
@@ -192,14 +254,10 @@ pub(crate) fn build<'s, D: Record>(
                 };
                 let mut cut = SourceCut { source: index as u32, partitions: Vec::new(), exhausted };
                 let (mut offsets, mut lags) = (Vec::new(), Vec::new());
-                let mut rows = rows.activate();
-                let mut rows = rows.session_with_builder(&row_capability);
-                let mut dead = dead.activate();
-                let mut dead = dead.session_with_builder(&dead_capability);
-                let mut container = Chunks::new();
-                let mut letters = Chunks::new();
-                for portion in portions {
-                    cut.partitions.push(describe(&portion));
+                let mut cutout = Cutout { batch: tick.id, portions, capabilities };
+                for portion in &mut cutout.portions {
+                    // As it was planned, whatever becomes of it.
+                    cut.partitions.push(describe(portion));
                     if is_controlled {
                         let (partition, records) = (portion.partition, portion.left);
                         lags.push(Lag { source: index as u32, partition, records });
@@ -207,33 +265,19 @@ pub(crate) fn build<'s, D: Record>(
                     if let Some(to) = portion.to {
                         offsets.push((portion.partition, to));
                     }
-                    let tag = |sequence| Tag { lane: 0, partition: portion.partition, sequence };
-                    if portion.pieces.is_empty() {
-                        // An empty partition is a partition: it shows as an empty chunk.
-                        container.push(tag(portion.to.unwrap_or(0)), []);
+                    if is_set_aside {
+                        portion.set_aside(&source);
                     }
-                    for (from, piece) in portion.pieces {
-                        if container.is_empty() {
-                            container = Chunks::of(tag(from), piece);
-                        } else {
-                            container.push(tag(from), piece);
-                        }
-                        if container.len() >= CONTAINER_ROWS {
-                            rows.give_container(&mut std::mem::take(&mut container));
-                        }
-                    }
-                    for (offset, letter) in portion.dead {
-                        letters.push(tag(offset), [letter]);
-                    }
-                }
-                if !container.is_empty() {
-                    rows.give_container(&mut container);
-                }
-                if !letters.has_no_rows() {
-                    dead.give_container(&mut letters);
                 }
                 held.unconfirmed.borrow_mut().push_back((tick.id, offsets));
                 cuts.borrow_mut().deposit(tick.id, cut, lags);
+                cutouts.push_back(cutout);
+            }
+            let is_planned = |batch: &BatchId| {
+                planned.is_none() || frontiers.last().is_some_and(|plan| !plan.less_equal(batch))
+            };
+            while let Some(cutout) = cutouts.pop_front_if(|cutout| is_planned(&cutout.batch)) {
+                cutout.give(&mut rows, &mut dead);
             }
         }
     });

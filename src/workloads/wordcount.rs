@@ -1,6 +1,6 @@
 //! How often each word has occurred since the beginning.
 
-use crate::{DStream, Table};
+use crate::{DStream, Table, fault};
 
 /// The words of each line: what is between anything but letters and digits, in lower case.
 ///
@@ -11,6 +11,7 @@ use crate::{DStream, Table};
 /// ```
 pub fn words(lines: DStream<'_, String>) -> DStream<'_, String> {
     lines.flat_map(|line: String| {
+        fault::strike_at_poison(&line);
         line.split(|letter: char| !letter.is_alphanumeric())
             .filter(|word| !word.is_empty())
             .map(str::to_lowercase)

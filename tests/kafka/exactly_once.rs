@@ -113,7 +113,10 @@ fn killed() {
     let mut case = Case::new(&address(), "killed", seed, 2_000);
     let command = case.saved();
     let longest = Duration::from_millis(900);
-    let kills = with_kills(case.place.path(), &mut case.rng, &command, longest);
+    let (place, rng) = (case.place.path(), &mut case.rng);
+    let kills = with_kills(rng, longest, |workers| {
+        tidegate(&format!("{command} -w {workers}")).within(place)
+    });
     case.is_as_undisturbed(&format!("seed {seed}, {kills} kills"));
     let all: usize = uncommitted(&case.kafka, &case.out()).iter().map(Vec::len).sum();
     let seen: usize = committed(&case.kafka, &case.out()).iter().map(Vec::len).sum();

@@ -1,11 +1,13 @@
 //! Jobs of several processes, which `launch` starts again; and who may use which checkpoints.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
 use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::cluster::{hosts, process};
 use crate::support::process::{Running, send, tidegate, tidegate_after};
@@ -20,6 +22,8 @@ pub fn trials() -> Vec<Trial> {
         processes_with_other_checkpoints_are_told_apart,
         a_directory_belongs_to_one_job_at_a_time,
         a_host_file_says_which_processes_are_started_here,
+        a_batch_that_no_start_gets_through_is_made_dead_letters_if_that_is_asked_for,
+        what_a_job_can_not_get_through_can_be_found_and_put_aside_by_hand,
     ]
 }
 
@@ -116,8 +120,13 @@ fn a_job_that_gets_no_further_is_given_up_with_the_batches_it_fails_at() {
         &["3 times without getting any further", "batch ", "lines [", "it goes on there"],
     );
     let begun_again = ended.stderr.matches("the job is started again").count();
-    // At least the first failure is one that had got further.
-    assert!((2..=3).contains(&begun_again), "{begun_again} times:\n{}", ended.stderr);
+    // The first failure had got further; another may have, by a batch that was planned ahead.
+    assert!((2..=5).contains(&begun_again), "{begun_again} times:\n{}", ended.stderr);
+    assert!(
+        !ended.stderr.contains("SIGKILL"),
+        "one that is not at fault is named:\n{}",
+        ended.stderr
+    );
     // With room, it goes on where it was.
     tidegate(&format!("launch -n 2 {job}")).within(place.path()).run().well();
     fs::rename(place.path().join("out"), place.path().join("found")).expect("moved");
@@ -186,4 +195,61 @@ fn a_host_file_says_which_processes_are_started_here() {
     launch(std::slice::from_ref(&elsewhere)).failed(2, &["none of the addresses", "this host's"]);
     let apart = [local[0].clone(), elsewhere, local[1].clone()];
     launch(&apart).failed(2, &["are apart in host file"]);
+}
+
+const POISONED: &str = "run wordcount --source file:lines --trigger available-now \
+                        --records-per-partition 100 --output changes --sink jsonl:out \
+                        --dead-letters dead --checkpoint state --checkpoint-every 1ms";
+
+/// Lines of words, one of which no job gets through.
+fn poisoned() -> tempfile::TempDir {
+    let place = tempfile::tempdir().expect("a directory");
+    let line = |n| if n == 1_234 { "poison\n".to_owned() } else { format!("word{n}\n") };
+    fs::write(place.path().join("lines"), (0..2_000).map(line).collect::<String>())
+        .expect("written");
+    place
+}
+
+fn a_batch_that_no_start_gets_through_is_made_dead_letters_if_that_is_asked_for() {
+    let place = poisoned();
+    let launch = |poison: &str| {
+        let launch = format!("launch -n 2 --failures 2 --poison {poison} {POISONED}");
+        tidegate(&launch).within(place.path()).variable("TIDEGATE_POISON", "poison").run()
+    };
+    launch("stop").failed(1, &["2 times without getting any further", "it goes on there"]);
+    let ended = launch("dead-letters").well();
+    assert!(ended.stderr.contains("put aside is what it can't get through"), "{}", ended.stderr);
+    let lines = |name| fs::read_to_string(place.path().join(name)).expect("written");
+    let dead = lines("dead");
+    let letters: Vec<Value> =
+        dead.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    // The batch with the poison, and nothing else: each record with its offset, as it was.
+    assert_eq!(letters.len(), 100);
+    assert_eq!(letters.iter().filter(|letter| letter["row"]["payload"] == "\"poison\"").count(), 1);
+    let offsets: BTreeSet<u64> =
+        letters.iter().map(|letter| letter["row"]["offset"].as_u64().expect("a number")).collect();
+    assert_eq!(offsets.len(), 100);
+    // Everything else is counted, once.
+    let out = lines("out");
+    assert_eq!(out.lines().count(), 1_900);
+    assert!(!out.contains("poison"));
+    assert!((0..2_000).filter(|n| out.contains(&format!("\"word{n}\""))).count() == 1_900);
+}
+
+fn what_a_job_can_not_get_through_can_be_found_and_put_aside_by_hand() {
+    let place = poisoned();
+    let run = |command: &str| {
+        tidegate(command).within(place.path()).variable("TIDEGATE_POISON", "poison").run()
+    };
+    run(&format!("{POISONED} --plan-first")).failed(1, &["is poison"]);
+    let rehearse = |through: u64| {
+        run(&format!("rehearse --through {through} {}", POISONED.trim_start_matches("run ")))
+    };
+    let found = (1..=20).find(|batch| rehearse(*batch).code == Some(3)).expect("a batch");
+    rehearse(found - 1).well();
+    run("checkpoint set-aside state 99").failed(2, &["batch 99 is not among those"]);
+    run(&format!("checkpoint set-aside state {found}")).well();
+    run(POISONED).well();
+    let out = fs::read_to_string(place.path().join("out")).expect("written");
+    assert_eq!(out.lines().count(), 1_900);
 }

@@ -12,6 +12,8 @@ mod damage;
 mod faults;
 mod inspection;
 mod journal;
+#[cfg(feature = "object-store")]
+mod objects;
 mod restarts;
 mod text_files;
 
@@ -27,6 +29,18 @@ pub fn trials() -> Vec<Trial> {
         damage::trials(),
         clusters::trials(),
         text_files::trials(),
+        objects(),
     ];
     parts.into_iter().flatten().collect()
+}
+
+#[cfg(feature = "object-store")]
+fn objects() -> Vec<Trial> {
+    objects::trials()
+}
+
+#[cfg(not(feature = "object-store"))]
+fn objects() -> Vec<Trial> {
+    let why = "built without `--features object-store` (`cargo xtask test` has it)";
+    vec![crate::support::skipped("recovery::objects", "checkpoints lie at S3", why)]
 }

@@ -36,7 +36,9 @@ fn text_files_of_a_job_that_is_killed_are_those_of_an_undisturbed_one() {
                --records-per-partition 40";
     tidegate(&format!("{job} --sink text:expected/n")).within(place.path()).run().well();
     let saved = "--checkpoint state --checkpoint-every 15ms --sink text:found/n";
-    let kills = with_kills(place.path(), &mut rng, &format!("{job} {saved}"), SOON);
+    let kills = with_kills(&mut rng, SOON, |workers| {
+        tidegate(&format!("{job} {saved} -w {workers}")).within(place.path())
+    });
     let read = |name| files(&place.path().join(name));
     let (expected, found) = (read("expected"), read("found"));
     assert_eq!(expected.len(), 100);

@@ -34,8 +34,10 @@ fn killed(kind: Kind) {
             format!("--sink {kept} --sink {log}")
         };
         tidegate(&format!("{job} {}", sinks(&expected))).within(home.path()).run().well();
-        let saved = format!("--checkpoint state --checkpoint-every 15ms {}", sinks(&found));
-        kills += with_kills(home.path(), &mut rng, &format!("{job} {saved}"), FIRST);
+        let job = format!("{job} --checkpoint state --checkpoint-every 15ms {}", sinks(&found));
+        kills += with_kills(&mut rng, FIRST, |workers| {
+            tidegate(&format!("{job} -w {workers}")).within(home.path())
+        });
         let log = "SELECT batch, time_ms, diff, word, count FROM log \
                    ORDER BY batch, word, diff, count, time_ms";
         let (log_expected, log_found) = (expected.rows(log), found.rows(log));

@@ -1,12 +1,11 @@
 //! Jobs that are killed at any moment, again and again.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
 use super::Rng;
-use super::process::tidegate;
+use super::process::Program;
 
 /// Lines of words, the same for a seed.
 pub fn lines(rng: &mut Rng, lines: usize) -> String {
@@ -20,13 +19,12 @@ pub fn lines(rng: &mut Rng, lines: usize) -> String {
     text
 }
 
-/// Runs a job to its end, and kills it until it gets there, the first time within `first` of its
-/// start; gives the number of kills.
-pub fn with_kills(place: &Path, rng: &mut Rng, command: &str, first: Duration) -> usize {
+/// Runs a job to its end, on other workers each time, and kills it until it gets there, the first time
+/// within `first` of its start; gives the number of kills.
+pub fn with_kills(rng: &mut Rng, first: Duration, job: impl Fn(u64) -> Program) -> usize {
     let first = first.as_micros() as u64;
     for kills in 0.. {
-        let workers = 1 + rng.below(4);
-        let mut job = tidegate(&format!("{command} -w {workers}")).within(place).start();
+        let mut job = job(1 + rng.below(4)).start();
         // Often before it has begun, often in the middle; each time it gets a little further.
         let after = Duration::from_micros(rng.below(first + first / 12 * kills as u64));
         let begun = Instant::now();

@@ -3,6 +3,8 @@
 pub mod chaos;
 mod daemon;
 pub mod kafka;
+mod maven;
+pub mod s3;
 pub mod sql;
 pub mod test;
 

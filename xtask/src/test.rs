@@ -13,9 +13,10 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::kafka::{JARS_VARIABLE, Jars};
+use crate::s3::{S3, S3_VARIABLE};
 use crate::sql::{MARIADB_VARIABLE, MariaDb, POSTGRES_VARIABLE, Postgres};
 
-/// Run all tests, those against a real Kafka broker and real databases included
+/// Run all tests, those against a real Kafka broker, real databases and an S3 server included
 ///
 /// What this machine can't have (no Java, no Maven, no apt-get, no network) is skipped and counted; with
 /// `--all`, or `CI=true` in the environment, a skip is a failure.
@@ -33,8 +34,8 @@ pub struct Test {
 const STRICT_VARIABLE: &str = "TIDEGATE_TEST_ALL";
 
 /// What the tests need that the program does without, and what is built only if it is asked for.
-pub(crate) const FEATURES: &str =
-    "tidegate/faults,tidegate/mysql,tidegate/postgres,tidegate/sqlite";
+pub(crate) const FEATURES: &str = "tidegate/faults,tidegate/mysql,tidegate/object-store,\
+                                   tidegate/postgres,tidegate/sqlite";
 
 /// Tests that are silent for so long hang. All examples of the documentation are compiled in one go,
 /// which takes minutes.
@@ -69,6 +70,7 @@ impl Test {
         for (variable, server, found) in [
             (POSTGRES_VARIABLE, "PostgreSQL", Postgres::programs()),
             (MARIADB_VARIABLE, "MariaDB", MariaDb::directory()),
+            (S3_VARIABLE, "S3 server", S3::fetch()),
         ] {
             match found {
                 Ok(directory) => {

@@ -125,7 +125,7 @@ where
     }
 
     fn fold(saved: Vec<Self::Saved>, folding: Folding) -> Vec<Self::Saved> {
-        folding.latest(saved, |(key, _)| key.clone(), |(_, state)| state.is_none())
+        folding.latest(saved, |(a, _), (b, _)| a.cmp(b), |(_, state)| state.is_none())
     }
 
     fn restore(&mut self, saved: Vec<Self::Saved>) {

@@ -71,10 +71,16 @@ impl<K: Record, S> SavedWindow<K, S> {
 
     /// The latest of each key, and how far windows are closed.
     pub(super) fn fold(saved: Vec<Self>, folding: Folding) -> Vec<Self> {
-        let key = |row: &Self| match row {
-            SavedWindow::State(key, _) => Some(key.clone()),
-            SavedWindow::ClosedThrough(_) => None,
-        };
-        folding.latest(saved, key, |row| matches!(row, SavedWindow::State(_, None)))
+        fn key<K, S>(row: &SavedWindow<K, S>) -> Option<&K> {
+            match row {
+                SavedWindow::State(key, _) => Some(key),
+                SavedWindow::ClosedThrough(_) => None,
+            }
+        }
+        folding.latest(
+            saved,
+            |a, b| key(a).cmp(&key(b)),
+            |row| matches!(row, SavedWindow::State(_, None)),
+        )
     }
 }

@@ -1,5 +1,7 @@
 //! One watermark for several sources.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Epoch;
@@ -107,7 +109,7 @@ impl<T: Epoch> BatchOperator<T> for CombineWatermarks {
     }
 
     fn fold(saved: Vec<Self::Saved>, folding: Folding) -> Vec<Self::Saved> {
-        folding.latest(saved, |_| (), |_| false)
+        folding.latest(saved, |_, _| Ordering::Equal, |_| false)
     }
 
     fn restore(&mut self, saved: Vec<Self::Saved>) {

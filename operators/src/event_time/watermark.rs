@@ -217,7 +217,7 @@ impl<T: Epoch> BatchOperator<T> for Watermarks {
     }
 
     fn fold(saved: Vec<Self::Saved>, folding: Folding) -> Vec<Self::Saved> {
-        folding.latest(saved, SavedWatermark::of, |_| false)
+        folding.latest(saved, |a, b| a.of().cmp(&b.of()), |_| false)
     }
 
     fn restore(&mut self, saved: Vec<SavedWatermark>) {

@@ -84,7 +84,7 @@ impl<T: Epoch, K: Record, V: Record> BatchOperator<T> for CountWindow<K, V> {
     }
 
     fn fold(saved: Vec<Self::Saved>, folding: Folding) -> Vec<Self::Saved> {
-        folding.latest(saved, |(key, _)| key.clone(), |_| false)
+        folding.latest(saved, |(a, _), (b, _)| a.cmp(b), |_| false)
     }
 
     fn restore(&mut self, saved: Vec<Self::Saved>) {

@@ -95,7 +95,7 @@ impl<T: Epoch, D: Record> BatchOperator<T> for Distinct<D> {
     }
 
     fn fold(saved: Vec<Self::Saved>, folding: Folding) -> Vec<Self::Saved> {
-        folding.latest(saved, |(row, _)| row.clone(), |(_, times)| times.is_none())
+        folding.latest(saved, |(a, _), (b, _)| a.cmp(b), |(_, times)| times.is_none())
     }
 
     fn restore(&mut self, saved: Vec<Self::Saved>) {

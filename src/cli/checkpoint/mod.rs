@@ -2,6 +2,7 @@
 
 mod diff;
 mod ls;
+mod set_aside;
 mod show;
 mod verify;
 
@@ -20,7 +21,8 @@ use super::progress::Terminal;
   tidegate checkpoint ls state
   tidegate checkpoint show state --rows 20
   tidegate checkpoint diff state 120 180
-  tidegate checkpoint verify state")]
+  tidegate checkpoint verify state
+  tidegate checkpoint set-aside state 181")]
 pub struct Checkpoint {
     #[command(subcommand)]
     what: What,
@@ -36,6 +38,8 @@ enum What {
     Verify(verify::Verify),
     /// Show what came and went between two
     Diff(diff::Diff),
+    /// Hand the records of a batch that the job can't get through to the dead letters
+    SetAside(set_aside::SetAside),
 }
 
 impl Checkpoint {
@@ -45,6 +49,7 @@ impl Checkpoint {
             What::Show(command) => command.run(terminal),
             What::Verify(command) => command.run(terminal),
             What::Diff(command) => command.run(terminal),
+            What::SetAside(command) => command.run(),
         }
     }
 }

@@ -23,9 +23,19 @@ const GLANCE: Duration = Duration::from_millis(20);
 /// What every process is given.
 pub struct Brood<'a> {
     pub program: &'a Path,
-    pub command: &'a [String],
+    pub command: Vec<String>,
     pub workers: usize,
     pub secret: Option<&'a str>,
+}
+
+impl Brood<'_> {
+    /// Lets them begin with a batch only once it is written down what is in it.
+    pub fn plan_first(&mut self) {
+        let flag = "--plan-first".to_owned();
+        if !self.command.contains(&flag) {
+            self.command.push(flag);
+        }
+    }
 }
 
 /// A process, and how it has ended.
@@ -35,6 +45,8 @@ struct Member {
     status: Option<ExitStatus>,
     /// Since when it is seen stopped.
     stopped: Option<Instant>,
+    /// Whether it was ended for another's sake.
+    is_victim: bool,
 }
 
 /// How a run has ended.
@@ -58,7 +70,7 @@ impl Family {
         for process in hosts.own.clone() {
             let mut command = Command::new(brood.program);
             command
-                .args(brood.command)
+                .args(&brood.command)
                 .args(["-n", &hosts.processes.to_string(), "-p", &process.to_string()])
                 .args(["-w", &brood.workers.to_string()])
                 .arg("-H")
@@ -76,7 +88,13 @@ impl Family {
                 command.stdin(Stdio::null());
             }
             let child = command.spawn()?;
-            family.members.push(Member { process, child, status: None, stopped: None });
+            family.members.push(Member {
+                process,
+                child,
+                status: None,
+                stopped: None,
+                is_victim: false,
+            });
         }
         Ok(family)
     }
@@ -108,10 +126,11 @@ impl Family {
     }
 
     /// The process whose failure was not that of another: one that could not even start, if there
-    /// is one, else one that was killed, else the first.
+    /// is one, else one that somebody else has killed, else the first.
     fn first_failure(&self) -> Option<(usize, ExitStatus)> {
         let failures = || {
             let ended = self.members.iter();
+            let ended = ended.filter(|member| !member.is_victim);
             ended.filter_map(|m| m.status.filter(|s| !s.success()).map(|s| (m.process, s)))
         };
         failures()
@@ -137,6 +156,7 @@ impl Family {
     fn kill(&mut self) {
         for member in &mut self.members {
             if member.status.is_none() {
+                member.is_victim = true;
                 let _ = member.child.kill();
             }
         }

@@ -2,6 +2,7 @@
 
 mod family;
 mod hosts;
+mod poison;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -15,6 +16,7 @@ use tidegate::recovery::Archive;
 
 use self::family::{Brood, Ending, Family};
 use self::hosts::Hosts;
+use self::poison::Poison;
 use super::failure::Failure;
 
 /// Start the processes of a job on this host, watch them, and start them again
@@ -49,6 +51,11 @@ pub struct Launch {
     #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     failures: u32,
 
+    /// When that is so: give the job up, or find the batch that it can't get through and make its records
+    /// dead letters
+    #[arg(long, default_value = "stop", value_name = "WHAT")]
+    poison: Poison,
+
     /// What each process runs, as without `launch`
     #[arg(
         trailing_var_arg = true,
@@ -78,9 +85,9 @@ impl Launch {
         };
         let mut signals =
             Signals::new([SIGINT, SIGTERM]).map_err(|e| system("listen for signals", e))?;
-        let brood = Brood {
+        let mut brood = Brood {
             program: &program,
-            command: &self.command,
+            command: self.command.clone(),
             workers: self.workers,
             secret: secret.as_deref(),
         };
@@ -93,6 +100,10 @@ impl Launch {
                 None => Hosts::local(self.processes).map_err(|e| system("find free ports", e))?,
                 Some(path) => Hosts::of_file(path)?,
             };
+            if standing.failures > 0 && self.poison == Poison::DeadLetters {
+                // A batch that can't be got through has to be known before it is tried.
+                brood.plan_first();
+            }
             let family = Family::start(&brood, &hosts).map_err(|e| system("start a process", e))?;
             let (process, status) = match family.watch(&mut signals, &mut stopping) {
                 Ending::Well => return Ok(()),
@@ -102,13 +113,21 @@ impl Launch {
             if status.code() == Some(2) && is_first {
                 return Err(Failure::Usage("the job did not start".into()));
             }
+            is_first = false;
             let failed = format!("process {process} failed ({status})");
             let Some(directory) = checkpoints.as_deref().filter(|_| !stopping) else {
                 return Err(Failure::Other(format!("{failed}; the job has ended")));
             };
             let failures = standing.failed(directory);
             if failures >= self.failures {
-                return Err(Failure::Other(standing.given_up(&failed)));
+                match self.put_aside(&program, directory, &standing.behind) {
+                    Some(row) => {
+                        log::warn!("{failed}; put aside is what it can't get through: {row}")
+                    }
+                    None => return Err(Failure::Other(standing.given_up(&failed))),
+                }
+                standing.failures = 0;
+                continue;
             }
             let pause = PAUSE_MAX.min(PAUSE * 2u32.saturating_pow(failures - 1));
             log::warn!("{failed} {standing}; the job is started again");
@@ -116,7 +135,24 @@ impl Launch {
             if stopping {
                 return Err(Failure::Other(format!("{failed}; the job has ended")));
             }
-            is_first = false;
+        }
+    }
+}
+
+impl Launch {
+    /// The batch that is out of the way now, if that was asked for and one was found.
+    fn put_aside<'a>(
+        &self,
+        program: &Path,
+        checkpoints: &Path,
+        behind: &'a [PlanRow],
+    ) -> Option<&'a PlanRow> {
+        let run = self.command.iter().position(|word| word == "run")?;
+        match self.poison {
+            Poison::Stop => None,
+            Poison::DeadLetters => {
+                poison::put_aside(program, &self.command[run + 1..], checkpoints, behind)
+            }
         }
     }
 }

@@ -1,9 +1,9 @@
 //! What has been read and waits for its batch.
 
 use std::collections::{BTreeMap, VecDeque};
-use tidegate_operators::Tick;
+use tidegate_operators::{Record, Tick};
 
-use super::{DeadLetter, Intake, Segment};
+use super::{DeadLetter, Intake, Mark, Segment};
 use crate::rate::Limits;
 use crate::source::{Partition, Poll};
 
@@ -37,11 +37,35 @@ pub(in crate::source) struct Portion<D> {
     pub(in crate::source) to: Option<u64>,
     /// Rows in pieces, each with the offset of its first row.
     pub(in crate::source) pieces: Vec<(u64, Vec<D>)>,
+    /// Where the rows of each piece stood, if not one behind the other.
+    marks: Vec<Vec<Mark>>,
     pub(in crate::source) dead: Vec<(u64, DeadLetter)>,
     pub(in crate::source) bytes: usize,
     pub(in crate::source) hash: u64,
     /// Records that are left, as far as is known.
     pub(in crate::source) left: u64,
+}
+
+impl<D: Record> Portion<D> {
+    /// Makes dead letters of all records.
+    pub(in crate::source) fn set_aside(&mut self, source: &str) {
+        let pieces = std::mem::take(&mut self.pieces).into_iter();
+        for ((from, rows), marks) in pieces.zip(std::mem::take(&mut self.marks)) {
+            for (number, row) in rows.into_iter().enumerate() {
+                let offset = marks.get(number).map_or(from + number as u64, |mark| mark.offset);
+                let letter = DeadLetter {
+                    source: source.to_owned(),
+                    partition: self.name.clone(),
+                    offset,
+                    reason: "its batch was put aside: the job could not get through it".into(),
+                    // What was decoded is shown as it was; anything can be shown somehow.
+                    payload: serde_json::to_string(&row).unwrap_or_else(|_| format!("{row:?}")),
+                };
+                self.dead.push((offset, letter));
+            }
+        }
+        self.dead.sort_by_key(|(offset, _)| *offset);
+    }
 }
 
 impl<D> Stock<D> {
@@ -189,6 +213,7 @@ impl<D> Stock<D> {
                 from: shelf.position.or_else(|| shelf.segments.front().map(|s| s.from)),
                 to: shelf.position,
                 pieces: Vec::new(),
+                marks: Vec::new(),
                 dead: Vec::new(),
                 bytes: 0,
                 hash: 0,
@@ -213,6 +238,7 @@ impl<D> Stock<D> {
                     .extend(segment.dead.into_iter().map(|(mark, dead)| (mark.offset, dead)));
                 if !segment.rows.is_empty() {
                     portion.pieces.push((segment.from, segment.rows));
+                    portion.marks.push(segment.marks);
                 }
             }
             portion.left = shelf.records + shelf.behind;
@@ -340,5 +366,18 @@ mod tests {
         let rest = stock.take(&Limits::every(Some(3))).pop().expect("one partition");
         assert_eq!((rest.from, rest.to), (Some(8), Some(9)));
         assert!(!stock.is_exhausted() && !stock.is_filled(1));
+    }
+
+    #[test]
+    fn records_that_are_set_aside_are_dead_letters_with_their_own_offsets() {
+        let mut stock = stock(6);
+        let mut portion = stock.take(&Limits::every(None)).pop().expect("one partition");
+        portion.set_aside("s");
+        assert!(portion.pieces.is_empty());
+        let offsets: Vec<u64> = portion.dead.iter().map(|(offset, _)| *offset).collect();
+        assert_eq!(offsets, (0..6).map(|row| 10 + row * 2).collect::<Vec<_>>());
+        let (offset, letter) = &portion.dead[0];
+        assert_eq!((*offset, letter.offset, &*letter.payload), (10, 10, "0"));
+        assert!(letter.reason.contains("put aside"), "{letter:?}");
     }
 }

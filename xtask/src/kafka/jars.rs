@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::maven;
+
 /// The release of Apache Kafka that is fetched.
 pub const VERSION: &str = "4.3.1";
 
@@ -40,32 +42,18 @@ impl Jars {
     ///
     /// If there is no Java, no Maven or no network: the text says which.
     pub fn fetch() -> Result<Self, String> {
-        runs("java", "-version")?;
-        let directory = crate::target().join(format!("kafka-{VERSION}"));
-        let complete = directory.join("complete");
-        if !complete.exists() {
-            runs("mvn", "-version")?;
-            eprintln!("fetching Apache Kafka {VERSION} with Maven");
-            let unwritable = |e| format!("can't write to {}: {e}", directory.display());
-            fs::create_dir_all(&directory).map_err(unwritable)?;
+        let what = format!("Apache Kafka {VERSION}");
+        let directory = maven::fetch(&what, &format!("kafka-{VERSION}"), |directory| {
             let pom = directory.join("pom.xml");
-            fs::write(&pom, POM).map_err(unwritable)?;
-            let output = Command::new("mvn")
-                .args(["--batch-mode", "--quiet", "--file"])
-                .arg(&pom)
-                .arg("org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies")
-                .arg(format!("-DoutputDirectory={}", directory.join("jars").display()))
-                .args([format!("-Dkafka={VERSION}"), format!("-Dslf4j={SLF4J}")])
-                .output()
-                .map_err(|e| format!("can't run Maven: {e}"))?;
-            if !output.status.success() {
-                let said = String::from_utf8_lossy(&output.stdout);
-                let reason =
-                    said.lines().find(|line| line.contains("ERROR")).unwrap_or("no reason given");
-                return Err(format!("Maven can't fetch Apache Kafka {VERSION}: {reason}"));
-            }
-            fs::write(&complete, "").map_err(unwritable)?;
-        }
+            fs::write(&pom, POM).map_err(|e| format!("can't write {}: {e}", pom.display()))?;
+            Ok(vec![
+                format!("--file={}", pom.display()),
+                maven::dependency("copy-dependencies"),
+                format!("-DoutputDirectory={}", directory.join("jars").display()),
+                format!("-Dkafka={VERSION}"),
+                format!("-Dslf4j={SLF4J}"),
+            ])
+        })?;
         Ok(Jars { directory })
     }
 
@@ -83,14 +71,6 @@ impl Jars {
         command.arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn");
         command.arg("-cp").arg(classes).arg(class);
         command
-    }
-}
-
-fn runs(program: &str, argument: &str) -> Result<(), String> {
-    match Command::new(program).arg(argument).output() {
-        Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => Err(format!("`{program} {argument}` fails ({})", output.status)),
-        Err(error) => Err(format!("no `{program}` on this machine: {error}")),
     }
 }
 
