@@ -99,7 +99,7 @@ fn inspected(s3: &S3) {
 }
 
 fn taken_over(s3: &S3) {
-    let place = place(&mut Rng::new(7), 20_000);
+    let place = place(&mut Rng::new(7), 4_000);
     let saved = |state: &str, sink: &str| {
         format!("{JOB} --checkpoint {state} --checkpoint-every 30ms --sink {sink}")
     };
@@ -123,7 +123,7 @@ fn taken_over(s3: &S3) {
 }
 
 fn not_written_twice(s3: &S3) {
-    let place = place(&mut Rng::new(9), 20_000);
+    let place = place(&mut Rng::new(9), 4_000);
     let saved = format!("--checkpoint {} --checkpoint-every 30ms", s3.url("twice"));
     let job = format!("{JOB} {saved} --sink jsonl:found");
     let mut first = at_s3(s3, &job, place.path()).start();
