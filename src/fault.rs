@@ -3,7 +3,8 @@
 //! without the feature `faults`.
 //!
 //! `TIDEGATE_FAULT=planned=slow,planned=kill@3` sleeps each time that the process comes by
-//! `planned`, and ends it the third time; `error` and `full` fail there from then on.
+//! `planned`, and ends it the third time; `error` and `full` fail there from then on; `nap` sleeps until there is
+//! a file of the name in `TIDEGATE_NAP`.
 //! `TIDEGATE_MUTATION` breaks a rule; `TIDEGATE_POISON=text` ends the job with a panic at a record that
 //! has the text in it.
 
@@ -106,6 +107,7 @@ mod here {
                 // No destructor runs, and nothing is flushed.
                 "kill" => std::process::abort(),
                 "full" => Err(io::ErrorKind::StorageFull.into()),
+                "nap" => nap(),
                 "slow" => {
                     std::thread::sleep(Duration::from_millis(40));
                     Ok(())
@@ -113,6 +115,16 @@ mod here {
                 _ => Err(io::Error::other("a fault was asked for")),
             }
         }
+    }
+
+    /// Sleeps, and says so by a file, until there is another.
+    fn nap() -> io::Result<()> {
+        let awake = std::env::var("TIDEGATE_NAP").unwrap_or_default();
+        std::fs::write(format!("{awake}.not-yet"), "")?;
+        while !std::path::Path::new(&awake).exists() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
     }
 
     /// Comes by a point.

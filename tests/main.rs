@@ -38,6 +38,7 @@ fn main() -> std::process::ExitCode {
     ];
     let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());
     kafka::stop();
+    recovery::stop();
     #[cfg(all(feature = "mysql", feature = "postgres", feature = "sqlite"))]
     sql::stop();
     conclusion.exit_code()

@@ -89,7 +89,7 @@ impl Archive {
     ///
     /// Those of a restart: neither the checkpoints nor the plan can be used.
     pub fn standing(&self) -> Result<(Option<BatchId>, Vec<PlanRow>), RecoveryError> {
-        let (planned, _) = plan_log::read(&self.store)?;
+        let (planned, _) = plan_log::read(&self.store, None)?;
         let past = recovered::past(&self.store, planned)?;
         Ok((past.as_of().map(|tick| tick.id), past.replay))
     }
@@ -100,7 +100,7 @@ impl Archive {
     ///
     /// If a log is damaged.
     pub fn plan(&self) -> Result<Vec<PlanRow>, RecoveryError> {
-        Ok(plan_log::read(&self.store)?.0.rows)
+        Ok(plan_log::read(&self.store, None)?.0.rows)
     }
 
     /// The rows that an operator had at a checkpoint, as JSON and in order; `None` if what they are

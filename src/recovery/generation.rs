@@ -42,11 +42,14 @@ pub(super) fn claim(store: &Store, job: &str, workers: usize) -> Result<u64, Rec
 }
 
 /// Says for good where the plan logs of earlier generations end: what is appended to them later is
-/// never read.
+/// never read. Only who is still the last to have begun may go on then.
 pub(super) fn cut(store: &Store, generation: u64, cut: &Cut) -> Result<(), RecoveryError> {
     let name = cut_name(generation);
     match store.create(&name, &json(cut))? {
-        true => fault::at(Point::Cut).map_err(store.failed(&name)),
+        true => {
+            is_ours(store, generation)?;
+            fault::at(Point::Cut).map_err(store.failed(&name))
+        }
         false => Err(store.damaged(&name, "it is there before its generation has begun")),
     }
 }
@@ -55,9 +58,11 @@ pub(super) fn cut(store: &Store, generation: u64, cut: &Cut) -> Result<(), Recov
 pub(super) fn all_cuts(store: &Store) -> Result<Cut, RecoveryError> {
     let mut all = Cut::new();
     for generation in generations(store, "cut")? {
-        // The first word counts.
         for (log, length) in read_cut(store, generation)? {
-            all.entry(log).or_insert(length);
+            // Logs only grow: the first word is the shortest, be it of a generation that was overtaken
+            // before it could say so.
+            let known = all.entry(log).or_insert(length);
+            *known = length.min(*known);
         }
     }
     Ok(all)

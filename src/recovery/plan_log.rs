@@ -95,11 +95,15 @@ impl Planned {
     }
 }
 
-/// What earlier generations have planned, and the cut that ends their logs for good.
-pub(super) fn read(store: &Store) -> Result<(Planned, Cut), RecoveryError> {
+/// What the generations before one have planned, and the cut that ends their logs for good; all of them,
+/// if `None`.
+pub(super) fn read(store: &Store, before: Option<u64>) -> Result<(Planned, Cut), RecoveryError> {
     let cuts = generation::all_cuts(store)?;
-    let logs = store.list("plan")?.into_iter().map(|file| {
-        let name = format!("plan/{file}");
+    let names = store.list("plan")?.into_iter().map(|file| format!("plan/{file}"));
+    let is_earlier = |name: &String| {
+        before.is_none_or(|before| generation_of(name).is_none_or(|generation| generation < before))
+    };
+    let logs = names.filter(is_earlier).map(|name| {
         let known = cuts.get(&name).copied();
         (name, known)
     });

@@ -102,7 +102,7 @@ impl Recovery {
     ) -> Result<Self, RecoveryError> {
         let store = Store::open(&checkpoints.directory)?;
         let generation = generation::claim(&store, job, workers)?;
-        let (planned, cut) = plan_log::read(&store)?;
+        let (planned, cut) = plan_log::read(&store, Some(generation))?;
         generation::cut(&store, generation, &cut)?;
         let past = past(&store, planned)?.without(&checkpoints.dropped);
         if let Some(last) = past.last() {

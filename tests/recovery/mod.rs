@@ -34,6 +34,12 @@ pub fn trials() -> Vec<Trial> {
     parts.into_iter().flatten().collect()
 }
 
+/// Ends the servers that have been started.
+pub fn stop() {
+    #[cfg(feature = "object-store")]
+    objects::stop();
+}
+
 #[cfg(feature = "object-store")]
 fn objects() -> Vec<Trial> {
     objects::trials()

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use libtest_mimic::Trial;
@@ -17,6 +17,7 @@ const TESTS: &[(&str, fn(&S3))] = &[
     ("a job that is killed goes on from S3 as if nothing had happened", killed),
     ("what lies at S3 is listed, shown, copied and run again", inspected),
     ("a job that wakes after another has taken over ends, and spoils nothing", taken_over),
+    ("a job that sleeps between its claim and its cut spoils nothing", overtaken),
     ("lines are not written by two jobs, whoever has taken over", not_written_twice),
     ("a wrong URL is refused before anything starts", refused),
 ];
@@ -28,15 +29,23 @@ pub fn trials() -> Vec<Trial> {
     }
     let trial = |(name, body): &(&str, fn(&S3))| {
         let body = *body;
-        test("recovery::objects", name, move || body(server()))
+        test("recovery::objects", name, move || body(&server()))
     };
     TESTS.iter().map(trial).collect()
 }
 
-/// One for all of them; it is ended with this process.
-fn server() -> &'static S3 {
-    static SERVER: OnceLock<S3> = OnceLock::new();
-    SERVER.get_or_init(|| S3::start().expect("an S3 server"))
+/// One for all of them.
+static SERVER: Mutex<Option<Arc<S3>>> = Mutex::new(None);
+
+fn server() -> Arc<S3> {
+    let mut server = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
+    let started = || Arc::new(S3::start().expect("an S3 server"));
+    Arc::clone(server.get_or_insert_with(started))
+}
+
+/// Ends the server, if there is one.
+pub fn stop() {
+    *SERVER.lock().unwrap_or_else(PoisonError::into_inner) = None;
 }
 
 fn at_s3(s3: &S3, arguments: &str, place: &Path) -> Program {
@@ -99,9 +108,9 @@ fn inspected(s3: &S3) {
 }
 
 fn taken_over(s3: &S3) {
-    let place = place(&mut Rng::new(7), 4_000);
+    let place = place(&mut Rng::new(7), 2_000);
     let saved = |state: &str, sink: &str| {
-        format!("{JOB} --checkpoint {state} --checkpoint-every 30ms --sink {sink}")
+        format!("{JOB} --checkpoint {state} --checkpoint-every 0s --sink {sink}")
     };
     let state = s3.url("taken");
     let run = |arguments: &str| at_s3(s3, arguments, place.path()).run();
@@ -109,8 +118,8 @@ fn taken_over(s3: &S3) {
     run(&saved("here", "null")).well();
 
     let mut first = at_s3(s3, &saved(&state, "null"), place.path()).start();
-    first
-        .wait_until("has saved", |_| run(&format!("checkpoint ls {state} --json")).code == Some(0));
+    let has_saved = || run(&format!("checkpoint ls {state} --json")).stdout.contains("batch");
+    first.wait_until("has saved", |_| has_saved());
     first.signal(Signal::STOP);
     run(&saved(&state, "null")).well();
     assert!(contents("here") == contents(&state), "the second holds something else");
@@ -120,6 +129,23 @@ fn taken_over(s3: &S3) {
     // What the first may have left behind does not matter.
     run(&saved(&state, "null")).well();
     assert!(contents("here") == contents(&state), "the third holds something else");
+}
+
+/// One that claims, sleeps while another does everything, and wakes: it must not cut off the other's plan.
+fn overtaken(s3: &S3) {
+    let place = place(&mut Rng::new(10), 1_000);
+    let state = s3.url("overtaken");
+    let job = format!("{JOB} --checkpoint {state} --checkpoint-every 0s --sink null");
+    let claimed = at_s3(s3, &job, place.path()).variable("TIDEGATE_FAULT", "claimed=nap");
+    let mut first = claimed.variable("TIDEGATE_NAP", "awake").start();
+    let asleep = place.path().join("awake.not-yet");
+    first.wait_until("has claimed", |_| asleep.exists());
+    at_s3(s3, &job, place.path()).run().well();
+    fs::write(place.path().join("awake"), "").expect("written");
+    first.end().failed(1, &["was taken over", "as generation 2, and this is 1"]);
+    let listed = at_s3(s3, &format!("checkpoint ls {state}"), place.path()).run().well().stdout;
+    assert!(listed.contains("a restart begins behind batch 25"), "{listed}");
+    at_s3(s3, &format!("checkpoint verify {state}"), place.path()).run().well();
 }
 
 fn not_written_twice(s3: &S3) {
