@@ -38,6 +38,7 @@
 //! - [`DStream`] is a stream of batches, [`Windowed`] a stream with a rule that says when records
 //!   go again, [`Table`] a collection maintained across batches.
 //! - [`source`] and [`sink`] are where records come from and go to, and the traits for one's own.
+//! - [`recording`] keeps what a source gave, to run it again.
 //! - [`metrics`] tells of batches, [`plan`] of the offsets they cover.
 //! - [`spark`] says what Spark's names are here, and where the two part.
 //! - `tidegate_operators` has the operators themselves, for bare timely and differential.
@@ -62,6 +63,7 @@ pub mod plan;
 mod promise;
 mod queryable;
 pub mod rate;
+pub mod recording;
 pub mod recovery;
 mod shared;
 pub mod sink;

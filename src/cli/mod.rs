@@ -10,8 +10,11 @@ mod launch;
 mod learning;
 mod logging;
 mod parent;
+mod program;
 mod progress;
+mod record;
 mod rehearsal;
+mod replay;
 mod run;
 mod savepoint;
 mod sink;
@@ -74,6 +77,10 @@ enum Command {
     CheckRestore(rehearsal::CheckRestore),
     /// Run saved batches again, and compare the state with what was saved
     VerifyReplay(rehearsal::VerifyReplay),
+    /// Record what a workload reads, batch by batch
+    Record(record::RecordCommand),
+    /// Run a workload on a recording, with the batches that were recorded
+    Replay(replay::Replay),
     /// Make records and write them to a sink
     Generate(generate::Generate),
     /// Measure, each figure beside a baseline in the same run
@@ -115,6 +122,8 @@ pub fn main() -> ExitCode {
         Some(Command::Savepoint(command)) => command.run(&terminal),
         Some(Command::CheckRestore(command)) => command.run(&terminal),
         Some(Command::VerifyReplay(command)) => command.run(&terminal),
+        Some(Command::Record(command)) => command.run(&terminal),
+        Some(Command::Replay(command)) => command.run(&terminal),
         Some(Command::Generate(command)) => command.run(&terminal),
         Some(Command::Bench(command)) => command.run(&terminal),
         Some(Command::Demo(command)) => command.run(&terminal),

@@ -14,7 +14,7 @@
 //! is run again as planned, and seen once.
 
 mod archive;
-mod frames;
+pub(crate) mod frames;
 mod generation;
 mod journal;
 mod manifest;
