@@ -47,6 +47,8 @@ mod batch;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod bench;
+#[cfg(feature = "cli")]
+pub mod compare;
 mod config;
 mod context;
 #[doc(hidden)]
@@ -65,6 +67,8 @@ mod queryable;
 pub mod rate;
 pub mod recording;
 pub mod recovery;
+#[cfg(feature = "cli")]
+pub mod report;
 mod shared;
 pub mod sink;
 pub mod source;

@@ -3,18 +3,21 @@
 mod arguments;
 mod bench;
 mod checkpoint;
+mod compare;
 mod demo;
 mod failure;
 mod generate;
 mod launch;
 mod learning;
 mod logging;
+mod output_file;
 mod parent;
 mod program;
 mod progress;
 mod record;
 mod rehearsal;
 mod replay;
+mod report;
 mod run;
 mod savepoint;
 mod sink;
@@ -85,6 +88,10 @@ enum Command {
     Generate(generate::Generate),
     /// Measure, each figure beside a baseline in the same run
     Bench(bench::Bench),
+    /// Compare incremental with recompute: outputs batch by batch, and what they cost
+    Compare(compare::Compare),
+    /// Show a report that was written as JSON, as text or as a page with plots
+    Report(report::ReportCommand),
     /// The demonstration: an embedded Kafka, a click-stream, windowed counts
     Demo(demo::Demo),
 }
@@ -111,7 +118,7 @@ fn checkpoints_of(command: &[String]) -> Option<PathBuf> {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let terminal = progress::Terminal::new(cli.quiet);
-    let is_measuring = matches!(cli.command, Some(Command::Bench(_)));
+    let is_measuring = matches!(cli.command, Some(Command::Bench(_) | Command::Compare(_)));
     logging::start(cli.verbose, cli.quiet, is_measuring, &terminal);
     parent::watch();
     let outcome = match cli.command {
@@ -126,6 +133,8 @@ pub fn main() -> ExitCode {
         Some(Command::Replay(command)) => command.run(&terminal),
         Some(Command::Generate(command)) => command.run(&terminal),
         Some(Command::Bench(command)) => command.run(&terminal),
+        Some(Command::Compare(command)) => command.run(&terminal),
+        Some(Command::Report(command)) => command.run(&terminal),
         Some(Command::Demo(command)) => command.run(&terminal),
     };
     match outcome {

@@ -10,12 +10,19 @@ use crate::{DStream, Table};
 /// assert_eq!(words, [["the", "tide", "the", "gate"]]);
 /// ```
 pub fn words(lines: DStream<'_, String>) -> DStream<'_, String> {
-    lines.flat_map(|line: String| {
-        line.split(|letter: char| !letter.is_alphanumeric())
-            .filter(|word| !word.is_empty())
-            .map(str::to_lowercase)
-            .collect::<Vec<_>>()
-    })
+    lines.flat_map(|line: String| words_of(&line))
+}
+
+/// The words of one line.
+///
+/// ```
+/// assert_eq!(tidegate::workloads::words_of("The tide; the GATE."), ["the", "tide", "the", "gate"]);
+/// ```
+pub fn words_of(line: &str) -> Vec<String> {
+    line.split(|letter: char| !letter.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .collect()
 }
 
 /// How often each word has occurred since the beginning.
