@@ -14,6 +14,7 @@ use crate::batch::BatchId;
 use crate::config::Strategy;
 use crate::dstream::{DStream, Order};
 use crate::error::BuildError;
+use crate::fault::{self, Rule};
 use crate::table::Table;
 
 /// A stream with a rule that says when its records go again: after a sliding window's length, or
@@ -186,7 +187,13 @@ impl<'s, D: Record> Windowed<'s, D> {
         };
         if A::SUBTRACTS {
             let tallies = self.stream.tallies(split, aggregate.clone());
-            let ring = Slide::<S::Key, S::Value, A>::new(rule, aggregate.clone());
+            let ring = match strategy {
+                Strategy::HashIndex if fault::is_broken(Rule::WindowLetsGo) => {
+                    WindowRule::new(rule.length() + 1, rule.slide())
+                }
+                _ => rule,
+            };
+            let ring = Slide::<S::Key, S::Value, A>::new(ring, aggregate.clone());
             let window = options.for_part("window");
             let sliding = ctx.attach(&format!("{kind}-window"), &window, tallies, ring);
             return Table::keyed(

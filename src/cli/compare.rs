@@ -238,7 +238,7 @@ impl Compare {
         program: impl for<'s> Fn(Table<'s, Edge>) -> Table<'s, R> + Send + Sync + 'static,
     ) -> Result<CompareReport, Stopped> {
         let edges: Generator<Edge> = Generator::edges(1_000, self.seed);
-        let input = self.input(|rows| Input::made(&edges, self.made(), rows), 100)?;
+        let input = self.input(|rows| Input::made(&edges, self.made(), rows), 300)?;
         let (window, slide) = (self.window, self.slide.unwrap_or(input.interval()));
         let modes = Mode::every(move |edges: DStream<'_, Edge>| {
             program(edges.window(window, slide).table())

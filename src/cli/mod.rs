@@ -118,8 +118,12 @@ fn checkpoints_of(command: &[String]) -> Option<PathBuf> {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let terminal = progress::Terminal::new(cli.quiet);
-    let is_measuring = matches!(cli.command, Some(Command::Bench(_) | Command::Compare(_)));
-    logging::start(cli.verbose, cli.quiet, is_measuring, &terminal);
+    // Neither of these is a job that somebody would start again.
+    let is_job = !matches!(
+        cli.command,
+        Some(Command::Bench(_) | Command::Compare(_) | Command::Record(_) | Command::Replay(_))
+    );
+    logging::start(cli.verbose, cli.quiet, is_job, &terminal);
     parent::watch();
     let outcome = match cli.command {
         None => demo::Demo::default().run(&terminal),

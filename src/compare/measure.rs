@@ -11,6 +11,7 @@ use super::check::CompareError;
 use super::drive::drive;
 use super::input::Input;
 use super::mode::Mode;
+use crate::Strategy;
 use crate::metrics::Latency;
 
 /// How much of the input is measured.
@@ -87,6 +88,22 @@ impl ModeRow {
         }
     }
 
+    /// The same with the batches of another run of the mode.
+    pub(super) fn with(self, other: &ModeRow) -> Self {
+        let samples = [&self.samples_ms[..], &other.samples_ms[..]].concat();
+        let (own, theirs) = (self.batches as f64, other.batches as f64);
+        let mean = |one: f64, two: f64| (one * own + two * theirs) / (own + theirs).max(1.0);
+        ModeRow {
+            rows_in: mean(self.rows_in, other.rows_in),
+            rows_out: mean(self.rows_out, other.rows_out),
+            cpu_ms: mean(self.cpu_ms, other.cpu_ms),
+            touched: mean(self.touched, other.touched),
+            state_bytes: self.state_bytes.max(other.state_bytes),
+            note: self.note,
+            ..ModeRow::of(&self.mode, self.workers, &samples, self.interval_ms)
+        }
+    }
+
     /// The median time of a batch, in milliseconds: of the times themselves, not of a histogram.
     pub fn median_ms(&self) -> f64 {
         median(&self.samples_ms)
@@ -133,7 +150,7 @@ pub fn measure<D: Record, R: Record>(
     limits: &Limits,
 ) -> Result<ModeRow, CompareError> {
     let out = Arc::new(AtomicU64::new(0));
-    let (counter, anew) = (Arc::clone(&out), mode.strategy.computes_anew());
+    let (counter, strategy) = (Arc::clone(&out), mode.strategy);
     let mut samples = Vec::new();
     let (mut rows_in, mut rows_out, mut touched, mut state_bytes) = (0, 0, 0, 0);
     let (mut cpu, mut begun, mut seen) = (Duration::ZERO, Instant::now(), 0);
@@ -154,7 +171,12 @@ pub fn measure<D: Record, R: Record>(
         cpu += done.cpu;
         rows_in += came;
         rows_out += given;
-        touched += if anew { came.max(kept) } else { came + taken };
+        touched += match strategy {
+            Strategy::HashIndex | Strategy::Arrangement => came + taken,
+            Strategy::Partials => came + kept,
+            // What came is among what is kept.
+            Strategy::Recompute => kept,
+        };
         state_bytes = state_bytes.max(state.iter().map(|state| state.bytes).sum());
         samples.len() < limits.samples_min || begun.elapsed() < limits.time_max
     })

@@ -48,14 +48,23 @@ fn of(share: f64, all: u64) -> u64 {
 fn limits(settings: &Settings) -> Limits {
     Limits {
         workers: settings.workers,
-        settle: 1,
-        time_max: Duration::from_secs(if settings.quick { 2 } else { 10 }),
+        // The table is loaded by the first; with the next ones its index comes to rest.
+        settle: 3,
+        time_max: Duration::from_secs(if settings.quick { 3 } else { 10 }),
         samples_min: 3,
     }
 }
 
-fn batches(settings: &Settings) -> u64 {
-    if settings.quick { 5 } else { 15 }
+/// The number of batches behind the first: fewer where much changes, since history grows.
+fn batches(settings: &Settings, share: f64) -> u64 {
+    let settle = 2;
+    settle
+        + match (settings.quick, share < 0.05) {
+            (true, true) => 20,
+            (true, false) => 5,
+            (false, true) => 60,
+            (false, false) => 10,
+        }
 }
 
 /// The ratio over the share changed, of a running count by key.
@@ -82,7 +91,7 @@ pub fn share_changed(
         let subject = Subject {
             at: share,
             label: label(share),
-            input: input(KEYS, share, batches(settings)),
+            input: input(KEYS, share, batches(settings, share)),
             small: input(KEYS / PART, share, 3),
             modes: &modes,
             limits: limits(settings),
@@ -145,7 +154,7 @@ pub fn shares_of_a_join(
         let subject = Subject {
             at: share,
             label: label(share),
-            input: input(keys, share, batches(settings)),
+            input: input(keys, share, batches(settings, share)),
             small: input(keys / PART, share, 3),
             modes: &modes,
             limits: limits(settings),
@@ -187,7 +196,7 @@ pub fn shares_of_a_graph(
         let each = of(share / 2.0, there.len() as u64);
         let come = |edges: &[Edge]| edges.iter().map(|edge| (*edge, 1)).collect::<Vec<_>>();
         let (mut all, mut states, mut next) = (vec![come(&there)], vec![there.clone()], 2 * nodes);
-        for batch in 0..batches(settings) {
+        for batch in 0..batches(settings, share) {
             let mut changes = Vec::new();
             for n in 0..each {
                 let any = 8 + stable_hash(&(batch, n)) % (there.len() as u64 - 8);
@@ -204,7 +213,7 @@ pub fn shares_of_a_graph(
         // A job that is begun anew with all edges, at some of the batches.
         let mut samples = Vec::new();
         let mut scratch = ModeRow::default();
-        for at in 1..=modes[0].batches.min(limits.samples_min) {
+        for at in limits.settle..limits.settle + modes[0].batches.min(limits.samples_min) {
             let whole = Input::of(vec![come(&states[at])], 4);
             scratch = measure(&whole, &mode, &Limits { settle: 0, ..limits })?;
             samples.extend(&scratch.samples_ms);

@@ -52,7 +52,15 @@ pub fn compare_page(report: &CompareReport) -> String {
             .collect();
         add(format!("<h2>Verdicts</h2>\n<ul class=\"verdicts\">\n{verdicts}</ul>\n"));
     }
-    report.curves.iter().for_each(|shown| add(curve(shown)));
+    let mut series = Vec::new();
+    let modes = report.curves.iter().flat_map(|curve| &curve.points).flat_map(|at| &at.modes);
+    for row in report.modes.iter().chain(modes) {
+        // A mode has the same colour in every plot.
+        if !series.contains(&row.mode) {
+            series.push(row.mode.clone());
+        }
+    }
+    report.curves.iter().for_each(|shown| add(curve(shown, &series)));
     if !report.modes.is_empty() {
         add(latencies(&report.modes));
     }
@@ -72,16 +80,18 @@ fn held(curve: &Curve) -> Vec<String> {
     names
 }
 
-fn curve(curve: &Curve) -> String {
+fn curve(curve: &Curve, series: &[String]) -> String {
     let names = held(curve);
     let first = curve.points.iter().find_map(|point| point.modes.first());
     let against = first.map_or("the first mode", |row| &row.mode);
+    let series_of = |name: &String| series.iter().position(|known| known == name).unwrap_or(0);
     let lines = names.iter().map(|name| {
         let ratio = |point: &crate::compare::Point| {
             let row = point.modes.iter().find(|row| row.mode == *name)?;
             Some((point.at, row.ratio?))
         };
-        Line { points: curve.points.iter().filter_map(ratio).collect() }
+        let points = curve.points.iter().filter_map(ratio).collect();
+        Line { series: series_of(name), points }
     });
     let plot = Plot {
         x: &curve.over,
@@ -120,26 +130,26 @@ fn curve(curve: &Curve) -> String {
         escape(&curve.name),
         escape(against),
         escape(&curve.over),
-        legend(&names),
+        legend(&names.iter().map(|name| (series_of(name), name.clone())).collect::<Vec<_>>()),
         table(&titles, &rows)
     )
 }
 
 /// The share of batches that took longer, over the time.
-fn longer(row: &ModeRow) -> Line {
+fn longer((series, row): (usize, &ModeRow)) -> Line {
     let mut times = row.samples_ms.clone();
     times.sort_by(f64::total_cmp);
     let count = times.len() as f64;
     let share = |(at, time): (usize, &f64)| (*time, (count - at as f64) / count);
-    Line { points: times.iter().enumerate().map(share).collect() }
+    Line { series, points: times.iter().enumerate().map(share).collect() }
 }
 
 fn latencies(modes: &[ModeRow]) -> String {
-    let names: Vec<String> = modes.iter().map(|row| row.mode.clone()).collect();
+    let names: Vec<_> = modes.iter().map(|row| row.mode.clone()).enumerate().collect();
     let plot = Plot {
         x: "time of a batch, in ms",
         y: "share of batches that took as long",
-        lines: modes.iter().map(longer).collect(),
+        lines: modes.iter().enumerate().map(longer).collect(),
         level: None,
         marked: false,
     };

@@ -47,12 +47,12 @@ pub(super) fn table(titles: &[&str], rows: &[Vec<String>]) -> String {
 }
 
 /// The names of the lines, each with its colour.
-pub(super) fn legend(names: &[String]) -> String {
-    let entry = |(number, name): (usize, &String)| {
-        let colour = plot::series(number);
+pub(super) fn legend(names: &[(usize, String)]) -> String {
+    let entry = |(series, name): &(usize, String)| {
+        let colour = plot::series(*series);
         format!("<li><span style=\"background: {colour}\"></span>{}</li>", escape(name))
     };
-    let entries: String = names.iter().enumerate().map(entry).collect();
+    let entries: String = names.iter().map(entry).collect();
     format!("<ul class=\"legend\">{entries}</ul>\n")
 }
 

@@ -16,6 +16,8 @@ pub(super) struct Plot<'a> {
 
 /// A line of a plot.
 pub(super) struct Line {
+    /// Which of the colours it has.
+    pub(super) series: usize,
     pub(super) points: Vec<(f64, f64)>,
 }
 
@@ -45,7 +47,7 @@ pub(super) fn style() -> String {
     series.chain(rest).collect()
 }
 
-/// The class of the n-th line, for the legend.
+/// The colour of a series, for a legend.
 pub(super) fn series(number: usize) -> String {
     format!("var(--series-{})", number % SERIES.len() + 1)
 }
@@ -104,7 +106,8 @@ impl Plot<'_> {
             let line = [(across.0, level), (across.1, level)];
             chart.draw_series(DashedLineSeries::new(line, 6, 4, INK.stroke_width(1)))?;
         }
-        for (line, colour) in self.lines.iter().zip(SERIES.iter().cycle()) {
+        for line in &self.lines {
+            let colour = SERIES[line.series % SERIES.len()];
             let points = line.points.iter().copied().filter(|(x, y)| *x > 0.0 && *y > 0.0);
             chart.draw_series(LineSeries::new(points.clone(), colour.stroke_width(2)))?;
             if self.marked {
@@ -132,7 +135,15 @@ impl Span {
 
     /// With some room at both ends.
     fn padded(self) -> Option<(f64, f64)> {
-        self.0.map(|(least, most)| (least / 1.3, most * 1.3))
+        self.0.map(|(least, most)| {
+            let (mut from, mut to) = (least / 1.3, most * 1.3);
+            let tens = |from: f64, to: f64| to.log10().floor() - from.log10().ceil() + 1.0;
+            if tens(from, to) < 2.0 {
+                // Powers of ten are what a reader goes by: two of them at least.
+                (from, to) = (10f64.powf(from.log10().floor()), 10f64.powf(to.log10().ceil()));
+            }
+            (from, to)
+        })
     }
 }
 
