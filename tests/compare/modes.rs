@@ -28,15 +28,17 @@ fn counts(keys: DStream<'_, u64>) -> Table<'_, (u64, i64)> {
     keys.window(Span::batches(4), Span::batches(1)).count_by_value()
 }
 
+/// How often each number is the largest of its kind.
+fn largest(keys: DStream<'_, u64>) -> Table<'_, (u64, i64)> {
+    let pairs = keys.map(|key| (key % 3, key));
+    pairs.running().reduce_by_key(|a, b| *a.max(b)).map(|(_, key)| key).count_by_value()
+}
+
 fn every_way_gives_the_same() {
     for (seed, workers) in [(1, 1), (2, 2), (3, 4)] {
         let checked = check(&input(seed), &Mode::every(counts), workers).expect("the same");
         assert_eq!((checked.modes, checked.batches), (4, 12), "seed {seed}");
         assert!(checked.changes > 12, "seed {seed}");
-        let largest = |keys: DStream<'_, u64>| {
-            let pairs = keys.map(|key| (key % 3, key));
-            pairs.running().reduce_by_key(|a, b| *a.max(b)).map(|(_, key)| key).count_by_value()
-        };
         check(&input(seed), &Mode::every(largest), workers).expect("the same");
     }
 }
@@ -101,14 +103,14 @@ fn a_window_that_keeps_too_much_ends_the_command_with_1() {
 fn a_window_that_keeps_too_much_ends_the_command_with_1() {}
 
 fn what_can_not_be_compared_is_refused() {
+    let here = env!("CARGO_MANIFEST_DIR").as_ref();
     let refused = |arguments: &str, texts: &[&str]| {
-        tidegate(&format!("compare {arguments}")).run().failed(2, texts);
+        tidegate(&format!("compare {arguments}")).within(here).run().failed(2, texts);
     };
     refused("kmeans", &["kmeans"]);
     refused("wordcount --recording nowhere.tgr", &["nowhere.tgr"]);
     refused("wordcount --batches 3..7", &["--recording"]);
     refused("windowed-wordcount --quick --no-curves --window 1500ms", &["1.5s", "1s or 2s"]);
-    refused("wordcount --quick --json /nowhere/at/all.json", &["/nowhere/at/all.json", "--json"]);
-    let report = tidegate("report Cargo.toml").within(env!("CARGO_MANIFEST_DIR").as_ref());
-    report.run().failed(2, &["Cargo.toml", "compare --json"]);
+    refused("wordcount --quick --json Cargo.toml/x", &["Cargo.toml/x", "give --json"]);
+    tidegate("report Cargo.toml").within(here).run().failed(2, &["Cargo.toml", "compare --json"]);
 }
