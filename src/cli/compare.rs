@@ -150,7 +150,7 @@ impl Compare {
         let report = self.report(&mut progress);
         bar.finish_and_clear();
         let report = report.map_err(|error| match error {
-            Stopped::Compare(CompareError::Run { source, .. }) => Failure::Run(source),
+            Stopped::Compare(CompareError::Run { source, .. }) => Failure::Run(*source),
             Stopped::Compare(CompareError::Recording(error)) | Stopped::Recording(error) => {
                 refused(error)
             }

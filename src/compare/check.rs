@@ -27,14 +27,14 @@ pub enum CompareError {
         /// The mode.
         mode: String,
         /// What became of it.
-        source: RunError,
+        source: Box<RunError>,
     },
     /// The input can't be read.
     #[error(transparent)]
     Recording(#[from] RecordingError),
     /// Two modes give different rows.
     #[error("{0}")]
-    Differs(Difference),
+    Differs(Box<Difference>),
 }
 
 /// That modes gave the same.
@@ -112,7 +112,8 @@ pub fn check<D: Record, R: Record>(
         if let Some(at) = differs {
             let ids = [expected.get(at), found.get(at)].into_iter().flatten();
             let batch = ids.map(|digest| digest.batch).min().unwrap_or(0);
-            return Err(CompareError::Differs(explain(input, batch, [first, mode], workers)?));
+            let found = explain(input, batch, [first, mode], workers)?;
+            return Err(CompareError::Differs(Box::new(found)));
         }
     }
     let found = expected.map(|(_, digests)| digests).unwrap_or_default();
@@ -207,7 +208,7 @@ fn run<D: Record, R: Record>(
         table.changes().sink(Seen { see: Arc::clone(&see) as See<R> });
     };
     drive(input, mode, workers, end, |done| done.record.batch < through)
-        .map_err(|source| CompareError::Run { mode: mode.name.clone(), source })
+        .map_err(|source| CompareError::Run { mode: mode.name.clone(), source: Box::new(source) })
 }
 
 type See<R> = Arc<dyn Fn(&Tick, &[Change<R>]) + Send + Sync>;

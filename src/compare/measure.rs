@@ -180,7 +180,7 @@ pub fn measure<D: Record, R: Record>(
         state_bytes = state_bytes.max(state.iter().map(|state| state.bytes).sum());
         samples.len() < limits.samples_min || begun.elapsed() < limits.time_max
     })
-    .map_err(|source| CompareError::Run { mode: mode.name.clone(), source })?;
+    .map_err(|source| CompareError::Run { mode: mode.name.clone(), source: Box::new(source) })?;
     let batches = samples.len().max(1) as f64;
     let interval_ms = input.interval().as_secs_f64() * 1e3;
     Ok(ModeRow {

@@ -213,8 +213,9 @@ pub fn shares_of_a_graph(
         // A job that is begun anew with all edges, at some of the batches.
         let mut samples = Vec::new();
         let mut scratch = ModeRow::default();
-        for at in limits.settle..limits.settle + modes[0].batches.min(limits.samples_min) {
-            let whole = Input::of(vec![come(&states[at])], 4);
+        let sampled = modes[0].batches.min(limits.samples_min);
+        for (at, edges) in states.iter().enumerate().skip(limits.settle).take(sampled) {
+            let whole = Input::of(vec![come(edges)], 4);
             scratch = measure(&whole, &mode, &Limits { settle: 0, ..limits })?;
             samples.extend(&scratch.samples_ms);
             let through = at as u64 + 1;
