@@ -46,15 +46,36 @@ pub enum Strategy {
     /// No incremental state at all: windows keep raw rows, and each batch is computed from all of
     /// them, as a batch engine would. The measure against which the others are held.
     Recompute,
+    /// Partial aggregates by key and batch, of which a window is put together anew whenever it
+    /// slides: what Spark does without an inverse function. Only aggregates of windows have
+    /// partial results; everything else is kept as with [`Strategy::Recompute`].
+    Partials,
 }
 
 impl Strategy {
-    /// Its name: `hash-index`, `arrangement` or `recompute`.
+    /// All of them.
+    pub const ALL: [Strategy; 4] =
+        [Strategy::HashIndex, Strategy::Arrangement, Strategy::Recompute, Strategy::Partials];
+
+    /// Whether tables are full contents at each batch, computed anew, and not differences.
+    ///
+    /// ```
+    /// use tidegate::Strategy;
+    ///
+    /// let anew = Strategy::ALL.into_iter().filter(|strategy| strategy.computes_anew());
+    /// assert_eq!(anew.collect::<Vec<_>>(), [Strategy::Recompute, Strategy::Partials]);
+    /// ```
+    pub fn computes_anew(self) -> bool {
+        matches!(self, Strategy::Recompute | Strategy::Partials)
+    }
+
+    /// Its name: `hash-index`, `arrangement`, `recompute` or `partials`.
     pub fn name(self) -> &'static str {
         match self {
             Strategy::HashIndex => "hash-index",
             Strategy::Arrangement => "arrangement",
             Strategy::Recompute => "recompute",
+            Strategy::Partials => "partials",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Faults on demand, for the tests of recovery: a process that dies, a disk that fails or is full,
-//! at a named point; and the three rules of recovery, broken one at a time. None of it is there
-//! without the feature `faults`.
+//! at a named point; and rules, broken one at a time. None of it is there without the feature
+//! `faults`.
 //!
 //! `TIDEGATE_FAULT=planned=slow,planned=kill@3` sleeps each time that the process comes by
 //! `planned`, and ends it the third time; `error` and `full` fail there from then on; `nap` sleeps until there is
@@ -39,7 +39,7 @@ pub(crate) enum Point {
     Tidying,
 }
 
-/// A rule of recovery that can be broken.
+/// A rule that can be broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
     /// A sink commits a batch only once its plan is durable.
@@ -48,6 +48,9 @@ pub(crate) enum Rule {
     CommitBeforeCheckpoint,
     /// A sink drops what it has committed before.
     MarkerCounts,
+    /// What leaves a window is taken back when it leaves: not of recovery, but of all windows that
+    /// are followed in a hash index. `tidegate compare` must see it.
+    WindowLetsGo,
 }
 
 #[cfg(not(feature = "faults"))]

@@ -38,6 +38,7 @@
 //! - [`DStream`] is a stream of batches, [`Windowed`] a stream with a rule that says when records
 //!   go again, [`Table`] a collection maintained across batches.
 //! - [`source`] and [`sink`] are where records come from and go to, and the traits for one's own.
+//! - [`recording`] keeps what a source gave, to run it again.
 //! - [`metrics`] tells of batches, [`plan`] of the offsets they cover.
 //! - [`spark`] says what Spark's names are here, and where the two part.
 //! - `tidegate_operators` has the operators themselves, for bare timely and differential.
@@ -46,6 +47,8 @@ mod batch;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod bench;
+#[cfg(feature = "cli")]
+pub mod compare;
 mod config;
 mod context;
 #[doc(hidden)]
@@ -62,7 +65,10 @@ pub mod plan;
 mod promise;
 mod queryable;
 pub mod rate;
+pub mod recording;
 pub mod recovery;
+#[cfg(feature = "cli")]
+pub mod report;
 mod shared;
 pub mod sink;
 pub mod source;

@@ -3,8 +3,8 @@
 use tidegate_operators::combine::{Everything, Keyed, Pairs, Whole};
 use tidegate_operators::contents::WindowRows;
 use tidegate_operators::keyed::{
-    Accumulate, Departed, FoldByKey, Slide, SlideMerge, SlideRows, accumulate_arranged,
-    reduce_arranged,
+    Accumulate, Departed, FoldByKey, RefoldPartials, RefoldRows, Slide, SlideMerge, SlideRows,
+    accumulate_arranged, reduce_arranged,
 };
 use tidegate_operators::{Aggregate, Count, Record, Reduce, Sum, WindowRule, differences, ship};
 
@@ -14,6 +14,7 @@ use crate::batch::BatchId;
 use crate::config::Strategy;
 use crate::dstream::{DStream, Order};
 use crate::error::BuildError;
+use crate::fault::{self, Rule};
 use crate::table::Table;
 
 /// A stream with a rule that says when its records go again: after a sliding window's length, or
@@ -92,7 +93,7 @@ impl<'s, D: Record> Windowed<'s, D> {
     /// ```
     pub fn table(self) -> Table<'s, D> {
         let (ctx, options, slide) = (self.stream.ctx, self.stream.options.clone(), self.slide());
-        if ctx.strategy(&options) == Strategy::Recompute {
+        if ctx.strategy(&options).computes_anew() {
             let rows = self.snapshots();
             return Table::of_rows(ctx, rows.chunks, slide);
         }
@@ -157,8 +158,22 @@ impl<'s, D: Record> Windowed<'s, D> {
             let what = "keeping departed keys, with an aggregate that can be subtracted,";
             ctx.reject(BuildError::Strategy { what, strategy: strategy.name() });
         }
+        if strategy == Strategy::Partials {
+            let tallies = self.stream.tallies(split, aggregate.clone());
+            let operator = RefoldPartials::<S::Key, S::Value, A>::new(self.rule, aggregate);
+            return Table::of_contents(ctx, ctx.attach(kind, &options, tallies, operator), slide);
+        }
         if strategy == Strategy::Recompute {
-            let tallies = self.snapshots().tallies(split, aggregate.clone());
+            let tallies = if options.ordered {
+                self.snapshots().tallies(split, aggregate.clone())
+            } else {
+                let operator = RefoldRows::new(self.rule, split, aggregate.clone());
+                let tallies = ctx.attach("window", &options, self.stream.chunks, operator);
+                let owners = ctx.peers().clone();
+                ship::ship(tallies, ctx.peers(), "by key", move |(key, ..)| {
+                    owners.owner_of_key(key)
+                })
+            };
             let operator = FoldByKey::<S::Key, S::Value, A>::new(aggregate);
             return Table::of_contents(ctx, ctx.attach_per_batch(kind, tallies, operator), slide);
         }
@@ -172,7 +187,13 @@ impl<'s, D: Record> Windowed<'s, D> {
         };
         if A::SUBTRACTS {
             let tallies = self.stream.tallies(split, aggregate.clone());
-            let ring = Slide::<S::Key, S::Value, A>::new(rule, aggregate.clone());
+            let ring = match strategy {
+                Strategy::HashIndex if fault::is_broken(Rule::WindowLetsGo) => {
+                    WindowRule::new(rule.length() + 1, rule.slide())
+                }
+                _ => rule,
+            };
+            let ring = Slide::<S::Key, S::Value, A>::new(ring, aggregate.clone());
             let window = options.for_part("window");
             let sliding = ctx.attach(&format!("{kind}-window"), &window, tallies, ring);
             return Table::keyed(

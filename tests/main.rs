@@ -9,6 +9,7 @@
 
 mod cli;
 mod cluster;
+mod compare;
 mod engine;
 mod facts;
 mod kafka;
@@ -32,6 +33,7 @@ fn main() -> std::process::ExitCode {
         sources::trials(),
         sinks::trials(),
         cluster::trials(),
+        compare::trials(),
         cli::trials(),
         kafka::trials(),
         databases(),

@@ -43,19 +43,27 @@ pub trait Keyed<D>: Clone + 'static {
 
     /// Takes a record apart.
     fn split(&self, record: D) -> (Self::Key, Self::Value, Diff);
+
+    /// The key where it stands, and the value, of a record that is kept and came once.
+    fn parts<'a>(&self, record: &'a D) -> (&'a Self::Key, Self::Value);
 }
 
 /// Records that are pairs: the key and the value.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Pairs;
 
-impl<K: Record, V> Keyed<(K, V)> for Pairs {
+impl<K: Record, V: Clone> Keyed<(K, V)> for Pairs {
     type Key = K;
     type Value = V;
 
     #[inline(always)]
     fn split(&self, (key, value): (K, V)) -> (K, V, Diff) {
         (key, value, 1)
+    }
+
+    #[inline(always)]
+    fn parts<'a>(&self, (key, value): &'a (K, V)) -> (&'a K, V) {
+        (key, value.clone())
     }
 }
 
@@ -71,19 +79,29 @@ impl<D: Record> Keyed<D> for Whole {
     fn split(&self, record: D) -> (D, (), Diff) {
         (record, (), 1)
     }
+
+    #[inline(always)]
+    fn parts<'a>(&self, record: &'a D) -> (&'a D, ()) {
+        (record, ())
+    }
 }
 
 /// Records that all share one key, as when a stream is counted or reduced as a whole.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Everything;
 
-impl<D> Keyed<D> for Everything {
+impl<D: Clone> Keyed<D> for Everything {
     type Key = ();
     type Value = D;
 
     #[inline(always)]
     fn split(&self, record: D) -> ((), D, Diff) {
         ((), record, 1)
+    }
+
+    #[inline(always)]
+    fn parts<'a>(&self, record: &'a D) -> (&'a (), D) {
+        (&(), record.clone())
     }
 }
 
@@ -99,6 +117,11 @@ impl<D, S: Keyed<D>> Keyed<(D, Diff)> for Signed<S> {
     fn split(&self, (record, diff): (D, Diff)) -> (S::Key, S::Value, Diff) {
         let (key, value, times) = self.0.split(record);
         (key, value, times * diff)
+    }
+
+    #[inline(always)]
+    fn parts<'a>(&self, (record, _): &'a (D, Diff)) -> (&'a S::Key, S::Value) {
+        self.0.parts(record)
     }
 }
 
@@ -136,6 +159,22 @@ impl<K: Record, A> Combiner<K, A> {
             }
             Entry::Vacant(free) => {
                 free.insert((key, records, acc));
+            }
+        }
+    }
+
+    /// The same with a key that stays where it is, and is copied the first time only.
+    #[inline]
+    pub fn add_of(&mut self, key: &K, records: i64, acc: A, merge: impl FnOnce(&mut A, A)) {
+        let hash = stable_hash(key);
+        match self.table.entry(hash, |other| other.0 == *key, |other| stable_hash(&other.0)) {
+            Entry::Occupied(mut tally) => {
+                let tally = tally.get_mut();
+                tally.1 += records;
+                merge(&mut tally.2, acc);
+            }
+            Entry::Vacant(free) => {
+                free.insert((key.clone(), records, acc));
             }
         }
     }

@@ -135,6 +135,8 @@ pub enum StrategyArgument {
     Arrangement,
     /// Everything anew in each batch, to compare with
     Recompute,
+    /// Windows anew in each batch, from partial aggregates, to compare with
+    Partials,
 }
 
 impl From<StrategyArgument> for Strategy {
@@ -143,6 +145,7 @@ impl From<StrategyArgument> for Strategy {
             StrategyArgument::HashIndex => Strategy::HashIndex,
             StrategyArgument::Arrangement => Strategy::Arrangement,
             StrategyArgument::Recompute => Strategy::Recompute,
+            StrategyArgument::Partials => Strategy::Partials,
         }
     }
 }
@@ -172,6 +175,24 @@ pub struct JobArguments {
 }
 
 impl BatchArguments {
+    /// The configuration of a job of one worker.
+    pub fn config(&self, name: &str) -> Config {
+        let mut config = Config::new(name)
+            .interval(self.interval)
+            .trigger(self.trigger.clone())
+            .in_flight_max(self.in_flight)
+            .queue_bytes_max(self.queue_mib << 20)
+            .fail_fast(self.fail_fast)
+            .stop_on_signals(true);
+        if let Some(records) = self.records_per_partition {
+            config = config.records_per_partition_max(records);
+        }
+        if let Some(records) = self.first_batch_records {
+            config = config.first_batch_records_max(records);
+        }
+        config.rate_control(self.rate_control())
+    }
+
     fn rate_control(&self) -> RateControl {
         let mut control =
             RateControl::new().min_records_per_partition(self.min_records_per_partition);
@@ -187,25 +208,12 @@ impl BatchArguments {
 impl JobArguments {
     /// The configuration of a job.
     pub fn config(&self, name: &str, terminal: &Terminal) -> Result<Config, Failure> {
-        let BatchArguments { interval, trigger, in_flight, queue_mib, fail_fast, .. } =
-            &self.batches;
-        let mut config = Config::new(name)
+        let mut config = self
+            .batches
+            .config(name)
             .workers(self.cluster.workers)
-            .interval(*interval)
-            .trigger(trigger.clone())
-            .in_flight_max(*in_flight)
-            .queue_bytes_max(queue_mib << 20)
             .strategy(self.state.strategy.into())
-            .fail_fast(*fail_fast)
-            .pin_workers(self.cluster.pin)
-            .stop_on_signals(true);
-        if let Some(records) = self.batches.records_per_partition {
-            config = config.records_per_partition_max(records);
-        }
-        if let Some(records) = self.batches.first_batch_records {
-            config = config.first_batch_records_max(records);
-        }
-        config = config.rate_control(self.batches.rate_control());
+            .pin_workers(self.cluster.pin);
         if let Some(directory) = &self.state.checkpoint {
             let every = self.state.checkpoint_every;
             let mut checkpoints = Checkpoints::at(directory).every(every);

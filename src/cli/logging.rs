@@ -5,10 +5,10 @@ use std::io::Write;
 use super::progress::Terminal;
 
 /// Starts to log. `RUST_LOG` says more precisely what, if it is set.
-pub fn start(verbose: u8, quiet: bool, is_measuring: bool, terminal: &Terminal) {
+pub fn start(verbose: u8, quiet: bool, is_job: bool, terminal: &Terminal) {
     let level = match (quiet, verbose) {
         (true, _) => "error",
-        (false, 0) if is_measuring => "warn",
+        (false, 0) if !is_job => "warn",
         // What the job promises is for everybody to see.
         (false, 0) => "warn,tidegate::promise=info",
         (false, 1) => "info",

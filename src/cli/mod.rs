@@ -3,15 +3,21 @@
 mod arguments;
 mod bench;
 mod checkpoint;
+mod compare;
 mod demo;
 mod failure;
 mod generate;
 mod launch;
 mod learning;
 mod logging;
+mod output_file;
 mod parent;
+mod program;
 mod progress;
+mod record;
 mod rehearsal;
+mod replay;
+mod report;
 mod run;
 mod savepoint;
 mod sink;
@@ -76,10 +82,18 @@ enum Command {
     VerifyReplay(rehearsal::VerifyReplay),
     /// Run again what is planned and not saved, without sinks
     Rehearse(rehearsal::Rehearse),
+    /// Record what a workload reads, batch by batch
+    Record(record::RecordCommand),
+    /// Run a workload on a recording, with the batches that were recorded
+    Replay(replay::Replay),
     /// Make records and write them to a sink
     Generate(generate::Generate),
     /// Measure, each figure beside a baseline in the same run
     Bench(bench::Bench),
+    /// Compare incremental with recompute: outputs batch by batch, and what they cost
+    Compare(compare::Compare),
+    /// Show a report that was written as JSON, as text or as a page with plots
+    Report(report::ReportCommand),
     /// The demonstration: an embedded Kafka, a click-stream, windowed counts
     Demo(demo::Demo),
 }
@@ -106,8 +120,12 @@ fn checkpoints_of(command: &[String]) -> Option<PathBuf> {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let terminal = progress::Terminal::new(cli.quiet);
-    let is_measuring = matches!(cli.command, Some(Command::Bench(_)));
-    logging::start(cli.verbose, cli.quiet, is_measuring, &terminal);
+    // Neither of these is a job that somebody would start again.
+    let is_job = !matches!(
+        cli.command,
+        Some(Command::Bench(_) | Command::Compare(_) | Command::Record(_) | Command::Replay(_))
+    );
+    logging::start(cli.verbose, cli.quiet, is_job, &terminal);
     parent::watch();
     let outcome = match cli.command {
         None => demo::Demo::default().run(&terminal),
@@ -118,8 +136,12 @@ pub fn main() -> ExitCode {
         Some(Command::CheckRestore(command)) => command.run(&terminal),
         Some(Command::VerifyReplay(command)) => command.run(&terminal),
         Some(Command::Rehearse(command)) => command.run(&terminal),
+        Some(Command::Record(command)) => command.run(&terminal),
+        Some(Command::Replay(command)) => command.run(&terminal),
         Some(Command::Generate(command)) => command.run(&terminal),
         Some(Command::Bench(command)) => command.run(&terminal),
+        Some(Command::Compare(command)) => command.run(&terminal),
+        Some(Command::Report(command)) => command.run(&terminal),
         Some(Command::Demo(command)) => command.run(&terminal),
     };
     match outcome {

@@ -1,6 +1,7 @@
 //! `--source`: where records come from, as text.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -214,6 +215,27 @@ impl FromStr for SourceUrl {
             return Err(format!("`{text}` names no place: use `{scheme}:...`"));
         }
         Ok(source)
+    }
+}
+
+/// As it can be given again, but for what only Kafka's client knows, which may be secret.
+impl fmt::Display for SourceUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SourceUrl::Kafka(url) => write!(f, "kafka://{}/{}", url.brokers, url.topics.join(",")),
+            SourceUrl::File { path, follow } => {
+                let follow = if *follow { "?follow=true" } else { "" };
+                write!(f, "file:{}{follow}", path.display())
+            }
+            SourceUrl::Directory(path) => write!(f, "dir:{}", path.display()),
+            SourceUrl::Stdin => write!(f, "stdin"),
+            SourceUrl::Tcp(address) => write!(f, "tcp://{address}"),
+            SourceUrl::Generator { records, rate, seed, partitions } => {
+                write!(f, "generate:?seed={seed}&partitions={partitions}")?;
+                records.map_or(Ok(()), |records| write!(f, "&records={records}"))?;
+                rate.map_or(Ok(()), |rate| write!(f, "&rate={rate}"))
+            }
+        }
     }
 }
 

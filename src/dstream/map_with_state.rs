@@ -85,7 +85,7 @@ impl<'s, K: Record, V: Record> DStream<'s, (K, V)> {
                 let states_wanted = operator.states_wanted();
                 (ctx.attach("map_with_state", &options, shipped, operator), states_wanted)
             }
-            Strategy::Recompute => {
+            Strategy::Recompute | Strategy::Partials => {
                 let operator = ReplayMapWithState::new(spec, function).slide(slide);
                 let states_wanted = operator.states_wanted();
                 (ctx.attach("map_with_state", &options, shipped, operator), states_wanted)
@@ -184,7 +184,7 @@ impl<'s, K: Record, S: Record, E: Record> StateStream<'s, K, S, E> {
     /// ```
     pub fn states(&self) -> Table<'s, (K, S)> {
         self.states_wanted.set(true);
-        if self.strategy == Strategy::Recompute {
+        if self.strategy.computes_anew() {
             return Table::of_contents(self.ctx, contents(self.rows.clone()), self.slide);
         }
         Table::keyed(self.ctx, differences(self.rows.clone()), self.slide)

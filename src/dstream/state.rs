@@ -50,7 +50,7 @@ impl<'s, K: Record, V: Record> DStream<'s, (K, V)> {
                 let states = ctx.attach("update_state_by_key", &options, shipped, operator);
                 Table::keyed(ctx, states, slide)
             }
-            Strategy::Recompute => {
+            Strategy::Recompute | Strategy::Partials => {
                 let operator = ReplayState::new(owned, update);
                 let states = ctx.attach("update_state_by_key", &options, shipped, operator);
                 Table::of_contents(ctx, states, slide)

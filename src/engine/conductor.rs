@@ -201,7 +201,13 @@ impl Conductor {
                 self.cut(self.previous + 1, now, now, false)
             }
             Trigger::Manual(clock) => match clock.take_request() {
-                Some(id) => self.cut(id, now, now, false),
+                Some((id, time_ms)) => {
+                    let mut step = self.cut(id, now, now, false);
+                    if let (Step::Cut(tick, _), Some(time_ms)) = (&mut step, time_ms) {
+                        tick.time_ms = time_ms;
+                    }
+                    step
+                }
                 None => Step::Wait(None),
             },
         }

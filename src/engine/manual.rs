@@ -28,7 +28,8 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    requested: VecDeque<BatchId>,
+    /// Each with its batch time, if that is not to be counted from the clock's beginning.
+    requested: VecDeque<(BatchId, Option<i64>)>,
     newest: BatchId,
     records: BTreeMap<BatchId, BatchRecord>,
     completed: BatchId,
@@ -48,11 +49,33 @@ impl ManualClock {
         let mut state = lock(&self.shared.state);
         state.newest += 1 + skipped;
         let id = state.newest;
-        state.requested.push_back(id);
+        state.requested.push_back((id, None));
         if let Some(worker) = &state.worker {
             worker.unpark();
         }
         id
+    }
+
+    /// Asks for a batch with this id and batch time, without waiting for it. Ids rise.
+    pub(crate) fn request_as(&self, id: BatchId, time_ms: i64) {
+        let mut state = lock(&self.shared.state);
+        assert!(id > state.newest, "batch {id} was asked for behind batch {}", state.newest);
+        state.newest = id;
+        state.requested.push_back((id, Some(time_ms)));
+        if let Some(worker) = &state.worker {
+            worker.unpark();
+        }
+    }
+
+    /// Waits until all batches through this one are done, and says whether they are: the job may
+    /// have ended before.
+    pub(crate) fn wait_through(&self, batch: BatchId) -> bool {
+        let mut state = lock(&self.shared.state);
+        while state.completed < batch && !state.over {
+            let waited = self.shared.changed.wait(state);
+            state = waited.unwrap_or_else(std::sync::PoisonError::into_inner);
+        }
+        state.completed >= batch
     }
 
     /// Waits until a batch is done: all sinks have confirmed it. `None`, if the job ended first or
@@ -79,7 +102,7 @@ impl ManualClock {
         lock(&self.shared.state).worker = Some(worker);
     }
 
-    pub(super) fn take_request(&self) -> Option<BatchId> {
+    pub(super) fn take_request(&self) -> Option<(BatchId, Option<i64>)> {
         lock(&self.shared.state).requested.pop_front()
     }
 

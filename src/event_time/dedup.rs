@@ -8,7 +8,6 @@ use tidegate_operators::{Record, ship, stable_hash};
 
 use super::EventStream;
 use crate::batch::chunkwise;
-use crate::config::Strategy;
 use crate::dstream::{DStream, RowOrder};
 use crate::error::BuildError;
 
@@ -161,7 +160,7 @@ impl<'s, D: Record> EventStream<'s, D> {
             owners.owner_of_key(&by_key(row))
         });
         let paced = self.paced(shipped);
-        let chunks = if ctx.strategy(&options) == Strategy::Recompute {
+        let chunks = if ctx.strategy(&options).computes_anew() {
             ctx.attach(kind, &options, paced, DedupRecompute::new(expiry, key))
         } else {
             ctx.attach(kind, &options, paced, Dedup::new(expiry, key))

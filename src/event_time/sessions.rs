@@ -10,7 +10,6 @@ use tidegate_operators::event_time::{
 use tidegate_operators::{Aggregate, Count, Record, ship};
 
 use super::{EventStream, EventTable};
-use crate::config::Strategy;
 use crate::dstream::DStream;
 use crate::error::BuildError;
 
@@ -118,7 +117,7 @@ impl<'s, K: Record, V: Record> EventSessions<'s, K, V> {
         let (ctx, options) = (events.ctx(), events.rows.options.clone());
         let judged = events.paced(events.rows.chunks.clone());
         let own = ctx.attach_per_batch("Own sessions", judged, OwnSessions::new(gap, late));
-        let emitted = if ctx.strategy(&options) == Strategy::Recompute {
+        let emitted = if ctx.strategy(&options).computes_anew() {
             let owners = ctx.peers().clone();
             let shipped =
                 ship::ship(own, ctx.peers(), "by key", move |(key, _)| owners.owner_of_key(key));

@@ -8,7 +8,6 @@ use tidegate_operators::event_time::{
 use tidegate_operators::{Aggregate, Count, Record, Reduce, ship};
 
 use super::{EventStream, EventTable};
-use crate::config::Strategy;
 use crate::dstream::DStream;
 use crate::error::BuildError;
 
@@ -154,7 +153,7 @@ impl<'s, D: Record> EventWindowed<'s, D> {
             let windows = windows.of(stamp.at_ms());
             windows.map(move |window| split(late.own_window(window, stamp), row.clone()))
         });
-        let emitted = if ctx.strategy(&options) == Strategy::Recompute {
+        let emitted = if ctx.strategy(&options).computes_anew() {
             let owners = ctx.peers().clone();
             let shipped = ship::ship(pairs.chunks, ctx.peers(), "by window", move |(key, _)| {
                 owners.owner_of_key(key)

@@ -16,7 +16,7 @@
 
 mod archive;
 mod aside;
-mod frames;
+pub(crate) mod frames;
 mod generation;
 mod journal;
 mod manifest;

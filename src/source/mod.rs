@@ -16,6 +16,7 @@ pub mod kafka;
 mod lines;
 mod operator;
 mod queue;
+mod recorded;
 mod socket;
 mod stdin;
 
@@ -32,6 +33,7 @@ pub use intake::{DeadLetter, Intake};
 #[cfg(feature = "kafka")]
 pub use kafka::Kafka;
 pub use queue::Queue;
+pub use recorded::Recorded;
 pub use socket::Socket;
 pub use stdin::Stdin;
 

@@ -52,7 +52,7 @@ impl<'s, D: Record> Table<'s, D> {
         let (ctx, options, slide) = (self.ctx, self.options.clone(), self.slide);
         let strategy = ctx.strategy(&options);
         let peers = ctx.peers();
-        if strategy == Strategy::Recompute {
+        if strategy.computes_anew() {
             let (rows, _) = self.contents();
             let tallies = combine(rows, peers, kind, split, aggregate.clone());
             let operator = FoldByKey::<S::Key, S::Value, A>::new(aggregate);

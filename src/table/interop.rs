@@ -1,6 +1,13 @@
 //! Down to differential, and up again.
 
+#[cfg(feature = "cli")]
+use std::sync::Arc;
+#[cfg(feature = "cli")]
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use tidegate_operators::{Record, differences};
+#[cfg(feature = "cli")]
+use timely::dataflow::operators::InspectCore;
 
 use super::{Inside, Table};
 use crate::batch::Collection;
@@ -25,6 +32,32 @@ impl<'s, D: Record> Table<'s, D> {
         match self.inside {
             Inside::Differences(collection) => collection,
             Inside::Contents(_) => differences::timed(self.differences().0),
+        }
+    }
+
+    /// Counts the rows that leave the table in whichever way it is kept: its differences, or all of
+    /// its rows in each batch.
+    #[cfg(feature = "cli")]
+    pub(crate) fn counted(self, counter: Arc<AtomicU64>) {
+        let ctx = self.ctx;
+        let count = move |rows: usize| {
+            counter.fetch_add(rows as u64, Ordering::Relaxed);
+        };
+        match self.inside {
+            Inside::Differences(collection) => {
+                ctx.complete_with(collection.inner.inspect_container(move |event| {
+                    if let Ok((_, rows)) = event {
+                        count(rows.len());
+                    }
+                }));
+            }
+            Inside::Contents(rows) => {
+                ctx.complete_with(rows.inspect_container(move |event| {
+                    if let Ok((_, chunks)) = event {
+                        count(chunks.rows().len());
+                    }
+                }));
+            }
         }
     }
 

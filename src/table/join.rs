@@ -10,7 +10,6 @@ use timely::dataflow::operators::Concat;
 
 use super::{Place, Table};
 use crate::batch::{BatchId, Collection, Diff, chunkwise};
-use crate::config::Strategy;
 use crate::context::Context;
 use crate::error::BuildError;
 
@@ -392,7 +391,7 @@ impl<'s, K: Record, V: Record> ArrangedTable<'s, K, V> {
             let (left, right) = (slide, other.slide());
             ctx.reject(BuildError::Slides { operation, left, right });
         }
-        if ctx.strategy(&self.shared.table.options) != Strategy::Recompute {
+        if !ctx.strategy(&self.shared.table.options).computes_anew() {
             let rows = incremental();
             let table = Table::of_collection(ctx, rows, slide);
             return Table { place: Some(Place::by_key()), ..table };

@@ -106,7 +106,7 @@ impl<'s, K: Record, V: Record> Table<'s, (K, V)> {
     /// ```
     pub fn top_k(self, k: usize) -> Table<'s, (K, V)> {
         let (ctx, options, slide) = (self.ctx, self.options.clone(), self.slide);
-        if ctx.strategy(&options) != Strategy::Recompute {
+        if !ctx.strategy(&options).computes_anew() {
             let shipped = self.changes_by(|(key, _)| key);
             return Table::keyed(
                 ctx,
@@ -158,6 +158,7 @@ mod tests {
             (4, Strategy::HashIndex, 3),
             (2, Strategy::Arrangement, 5),
             (2, Strategy::Recompute, 7),
+            (2, Strategy::Partials, 7),
         ] {
             let (input, distinct, top) = (Queue::new(3), Memory::new(), Memory::new());
             let (source, sinks) = (input.clone(), (distinct.clone(), top.clone()));

@@ -16,7 +16,7 @@ pub use pagerank::{RANK_ONE, pagerank};
 pub use reachability::reachability;
 pub use regression::{LabelledPoint, LinearModel, LinearRegression, StreamingLinearRegression};
 pub use windowed_wordcount::windowed_wordcount;
-pub use wordcount::{wordcount, words};
+pub use wordcount::{wordcount, words, words_of};
 
 use ordered_float::OrderedFloat;
 

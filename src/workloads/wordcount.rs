@@ -12,11 +12,20 @@ use crate::{DStream, Table, fault};
 pub fn words(lines: DStream<'_, String>) -> DStream<'_, String> {
     lines.flat_map(|line: String| {
         fault::strike_at_poison(&line);
-        line.split(|letter: char| !letter.is_alphanumeric())
-            .filter(|word| !word.is_empty())
-            .map(str::to_lowercase)
-            .collect::<Vec<_>>()
+        words_of(&line)
     })
+}
+
+/// The words of one line.
+///
+/// ```
+/// assert_eq!(tidegate::workloads::words_of("The tide; the GATE."), ["the", "tide", "the", "gate"]);
+/// ```
+pub fn words_of(line: &str) -> Vec<String> {
+    line.split(|letter: char| !letter.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .collect()
 }
 
 /// How often each word has occurred since the beginning.

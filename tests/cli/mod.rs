@@ -101,6 +101,13 @@ fn every_command_explains_itself() {
         ("bench operators", vec!["--json", "--quick", "--only"]),
         ("bench ingest", vec!["--json", "--quick", "--only", "--broker"]),
         ("bench latency", vec!["--json", "--quick", "--only"]),
+        ("record", vec!["--source", "--to", "--for", "--trigger", "kafka://", "Examples"]),
+        ("replay", vec!["--batches", "--workers", "--strategy", "--window", "--sink", "Examples"]),
+        (
+            "compare",
+            vec!["--recording", "--quick", "--no-curves", "--json", "--html", "--rows", "Examples"],
+        ),
+        ("report", vec!["--html", "Examples"]),
         ("demo", vec!["--for", "--rate", "--workers", "--seed"]),
     ] {
         let help = tidegate(&format!("{command} --help")).run().well();

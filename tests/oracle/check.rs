@@ -10,8 +10,7 @@ use tidegate::{Change, Config, DStream, Local, Record, Span, Strategy, Table, Ti
 
 use super::input::{Batch, Input, Row};
 
-pub const STRATEGIES: [Strategy; 3] =
-    [Strategy::HashIndex, Strategy::Arrangement, Strategy::Recompute];
+pub const STRATEGIES: [Strategy; 4] = Strategy::ALL;
 
 pub const WORKERS: [usize; 3] = [1, 2, 4];
 

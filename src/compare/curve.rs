@@ -1,0 +1,89 @@
+//! How the ratio depends on something: the window's length, the number of keys, the share changed.
+
+use serde::{Deserialize, Serialize};
+use tidegate_operators::Record;
+
+use super::check::{Checked, CompareError, check};
+use super::input::Input;
+use super::measure::{Limits, ModeRow, measure};
+use super::mode::Mode;
+use super::plain::PlainLoop;
+
+/// A figure over something that varies.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Curve {
+    /// What is measured on what.
+    pub name: String,
+    /// What varies.
+    pub over: String,
+    /// One measurement for each value, in rising order.
+    pub points: Vec<Point>,
+}
+
+/// All modes at one value of what varies.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// The value.
+    pub at: f64,
+    /// The value, as people write it.
+    pub label: String,
+    /// What outputs were compared before anything was measured, on a smaller input.
+    pub checked: Checked,
+    /// What each mode took.
+    pub modes: Vec<ModeRow>,
+    /// What plain loops took.
+    pub plain: Vec<ModeRow>,
+}
+
+impl Curve {
+    /// A mode at a value, if it was measured there.
+    pub fn find(&self, at: f64, mode: &str) -> Option<&ModeRow> {
+        let point = self.points.iter().find(|point| point.at == at)?;
+        point.modes.iter().find(|row| row.mode == mode)
+    }
+}
+
+/// What is measured at a point.
+pub(super) struct Subject<'a, D, R: 'static> {
+    pub(super) at: f64,
+    pub(super) label: String,
+    pub(super) input: Input<D>,
+    /// The same, smaller: on it the outputs are compared.
+    pub(super) small: Input<D>,
+    pub(super) modes: &'a [Mode<D, R>],
+    pub(super) limits: Limits,
+}
+
+/// Checks that all modes give the same, and takes their times and those of plain loops.
+pub(super) fn point<D: Record, R: Record>(
+    subject: &Subject<'_, D, R>,
+    loops: &[PlainLoop],
+    plain: impl Fn(PlainLoop) -> ModeRow,
+) -> Result<Point, CompareError> {
+    let checked = check(&subject.small, subject.modes, subject.limits.workers)?;
+    let measured = subject.modes.iter().map(|mode| measure(&subject.input, mode, &subject.limits));
+    let mut modes = measured.collect::<Result<Vec<_>, _>>()?;
+    let plain: Vec<ModeRow> = loops.iter().map(|kind| plain(*kind)).collect();
+    relate(&mut modes, &plain, loops);
+    Ok(Point { at: subject.at, label: subject.label.clone(), checked, modes, plain })
+}
+
+/// Fills in what each mode takes of the first one, and of the plain loop that does the same.
+pub(super) fn relate(modes: &mut [ModeRow], plain: &[ModeRow], loops: &[PlainLoop]) {
+    let first = modes.first().map_or(0.0, ModeRow::median_ms);
+    for row in modes.iter_mut() {
+        row.ratio = (first > 0.0).then(|| row.median_ms() / first);
+    }
+    for (kind, plain) in loops.iter().zip(plain) {
+        for row in modes.iter_mut().filter(|row| row.mode == kind.mode()) {
+            assert!(
+                (row.rows_out - plain.rows_out).abs() < 0.5 || row.batches != plain.batches,
+                "`{}` gives {} rows a batch, and a plain loop {}",
+                row.mode,
+                row.rows_out,
+                plain.rows_out
+            );
+            row.of_plain = Some(row.median_ms() / plain.median_ms().max(f64::MIN_POSITIVE));
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! A comparison as text, for a terminal.
+
+use std::fmt;
+
+use super::curve::Curve;
+use super::measure::ModeRow;
+use super::report::CompareReport;
+
+/// `17.3 ms`, with three digits that count.
+fn milliseconds(time: f64) -> String {
+    match time {
+        time if time >= 100.0 => format!("{time:.0}"),
+        time if time >= 10.0 => format!("{time:.1}"),
+        time if time >= 1.0 => format!("{time:.2}"),
+        time => format!("{time:.3}"),
+    }
+}
+
+/// `1.2 M`
+fn count(number: f64) -> String {
+    match number {
+        number if number >= 1e6 => format!("{:.1} M", number / 1e6),
+        number if number >= 1e4 => format!("{:.0} k", number / 1e3),
+        number => format!("{number:.0}"),
+    }
+}
+
+fn bytes(number: u64) -> String {
+    match number as f64 {
+        number if number >= 1e6 => format!("{:.1} MB", number / 1e6),
+        number if number >= 1e3 => format!("{:.1} kB", number / 1e3),
+        number => format!("{number:.0} B"),
+    }
+}
+
+fn times(ratio: Option<f64>) -> String {
+    ratio.map_or(String::new(), |ratio| match ratio {
+        ratio if ratio >= 10.0 => format!("{ratio:.0}x"),
+        ratio => format!("{ratio:.2}x"),
+    })
+}
+
+/// Columns as wide as they must be; the first to the left, the others to the right.
+fn columns(f: &mut fmt::Formatter<'_>, lines: &[Vec<String>]) -> fmt::Result {
+    let widths: Vec<usize> = (0..lines.first().map_or(0, Vec::len))
+        .map(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0))
+        .collect();
+    for line in lines {
+        let mut text = String::new();
+        for (column, (cell, width)) in line.iter().zip(&widths).enumerate() {
+            text.push_str(&match column {
+                0 => format!("  {cell:<width$}"),
+                _ => format!("  {cell:>width$}"),
+            });
+        }
+        writeln!(f, "{}", text.trim_end())?;
+    }
+    Ok(())
+}
+
+fn line(row: &ModeRow) -> Vec<String> {
+    vec![
+        row.mode.clone(),
+        milliseconds(row.batch.p50_ms),
+        milliseconds(row.batch.p99_ms),
+        milliseconds(row.since_due.p99_ms),
+        if row.workers == 0 { String::new() } else { milliseconds(row.cpu_ms) },
+        count(row.touched),
+        if row.workers == 0 { String::new() } else { bytes(row.state_bytes) },
+        times(row.ratio),
+        times(row.of_plain),
+    ]
+}
+
+fn curve(f: &mut fmt::Formatter<'_>, curve: &Curve) -> fmt::Result {
+    writeln!(f, "\n{}, over {}", curve.name, curve.over)?;
+    let mut names: Vec<&str> = Vec::new();
+    for row in curve.points.iter().flat_map(|point| &point.modes) {
+        if !names.contains(&&*row.mode) {
+            names.push(&row.mode);
+        }
+    }
+    let title = |name: &&str| vec![format!("{name}, ms"), "ratio".into(), "of loop".into()];
+    let mut lines = vec![[vec![String::new()], names.iter().flat_map(title).collect()].concat()];
+    for point in &curve.points {
+        let mut cells = vec![point.label.clone()];
+        for name in &names {
+            match point.modes.iter().find(|row| row.mode == **name) {
+                Some(row) => cells.extend([
+                    milliseconds(row.median_ms()),
+                    times(row.ratio),
+                    times(row.of_plain),
+                ]),
+                None => cells.extend([const { String::new() }; 3]),
+            }
+        }
+        lines.push(cells);
+    }
+    // A column that nobody has anything for.
+    let filled =
+        |column: &usize| *column == 0 || lines[1..].iter().any(|line| !line[*column].is_empty());
+    let kept: Vec<usize> = (0..lines[0].len()).filter(filled).collect();
+    let lines: Vec<Vec<String>> = lines
+        .iter()
+        .map(|line| kept.iter().map(|column| line[*column].clone()).collect())
+        .collect();
+    columns(f, &lines)
+}
+
+impl fmt::Display for CompareReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let CompareReport { workload, input, batches, rows, checked, .. } = self;
+        writeln!(f, "{workload} on {input}: {} rows in {batches} batches", count(*rows as f64))?;
+        writeln!(
+            f,
+            "the outputs of {} modes are equal: {} batches with {} changes\n",
+            checked.modes,
+            checked.batches,
+            count(checked.changes as f64)
+        )?;
+        if !self.modes.is_empty() {
+            let titles = [
+                "a batch", "p50 ms", "p99 ms", "due p99", "CPU ms", "touched", "state", "ratio",
+                "of loop",
+            ];
+            let mut lines = vec![titles.map(str::to_owned).to_vec()];
+            lines.extend(self.modes.iter().chain(&self.plain).map(line));
+            columns(f, &lines)?;
+            let notes = self.modes.iter().filter_map(|row| Some((&row.mode, row.note.as_ref()?)));
+            for (mode, note) in notes {
+                writeln!(f, "  {mode}: {note}")?;
+            }
+        }
+        self.curves.iter().try_for_each(|shown| curve(f, shown))?;
+        if !self.verdicts.is_empty() {
+            writeln!(f)?;
+        }
+        for verdict in &self.verdicts {
+            let sign = if verdict.at_least { "≥" } else { "≤" };
+            let mark = if verdict.holds() { "ok  " } else { "MISS" };
+            let (question, found, wanted) = (&verdict.question, verdict.found, verdict.wanted);
+            writeln!(f, "{mark}  {question}: {found:.2} ({sign} {wanted:.1})")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,85 @@
+//! A page: what all of them have in common.
+
+use super::plot;
+
+/// What goes in front of markup.
+pub(super) fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// A page that needs nothing but itself, in the reader's light or dark.
+pub(super) fn page(title: &str, body: &str) -> String {
+    let (title, plots) = (escape(title), plot::style());
+    format!(
+        "<!DOCTYPE html>
+<html lang=\"en\">
+<head>
+<meta charset=\"utf-8\">
+<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">
+<meta name=\"color-scheme\" content=\"light dark\">
+<title>{title}</title>
+<style>
+{STYLE}{plots}</style>
+</head>
+<body>
+<main>
+{body}</main>
+</body>
+</html>
+"
+    )
+}
+
+/// A table; the first column to the left, the others to the right.
+pub(super) fn table(titles: &[&str], rows: &[Vec<String>]) -> String {
+    let cells = |tag: &str, cells: &mut dyn Iterator<Item = &str>| -> String {
+        cells.map(|cell| format!("<{tag}>{}</{tag}>", escape(cell))).collect()
+    };
+    let head = cells("th", &mut titles.iter().copied());
+    let body: String = rows
+        .iter()
+        .map(|row| format!("<tr>{}</tr>\n", cells("td", &mut row.iter().map(String::as_str))))
+        .collect();
+    format!(
+        "<div class=\"wide\"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n\
+         </table></div>\n"
+    )
+}
+
+/// The names of the lines, each with its colour.
+pub(super) fn legend(names: &[(usize, String)]) -> String {
+    let entry = |(series, name): &(usize, String)| {
+        let colour = plot::series(*series);
+        format!("<li><span style=\"background: {colour}\"></span>{}</li>", escape(name))
+    };
+    let entries: String = names.iter().map(entry).collect();
+    format!("<ul class=\"legend\">{entries}</ul>\n")
+}
+
+const STYLE: &str = "\
+:root { --paper: #ffffff; --ink: #1c2330; --soft: #5b6472; --faint: #dde1e7; --good: #1a7f45;
+  --bad: #b3261e; --series-1: #0b62c4; --series-2: #c2410c; --series-3: #15803d;
+  --series-4: #7e22ce; --series-5: #a16207; --series-6: #0f766e; }
+@media (prefers-color-scheme: dark) { :root { --paper: #14181f; --ink: #e4e8ee; --soft: #9aa4b2;
+  --faint: #313947; --good: #5bd08a; --bad: #ff8a80; --series-1: #6cb0ff; --series-2: #ff9a5c;
+  --series-3: #6edb8f; --series-4: #cf9bff; --series-5: #f2c94c; --series-6: #5fd6c9; } }
+body { margin: 0; background: var(--paper); color: var(--ink);
+  font: 16px/1.5 system-ui, sans-serif; }
+main { max-width: 60rem; margin: 0 auto; padding: 2rem 1rem; }
+h1 { font-size: 1.6rem; margin: 0 0 .5rem; } h2 { font-size: 1.15rem; margin: 2.5rem 0 .5rem; }
+p { margin: .5rem 0; } .soft { color: var(--soft); }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
+th, td { padding: .3rem .7rem; text-align: right; border-bottom: 1px solid var(--faint);
+  white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; padding-left: 0; }
+th { color: var(--soft); font-weight: 600; }
+.plot svg { width: 100%; height: auto; max-width: 48rem; display: block; }
+.legend { list-style: none; display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; padding: 0;
+  margin: .5rem 0; font-size: .9rem; }
+.legend span { display: inline-block; width: 1.2rem; height: .25rem; margin-right: .4rem;
+  vertical-align: middle; border-radius: 2px; }
+.verdicts { list-style: none; padding: 0; } .ok::before { content: \"ok \"; color: var(--good); }
+.miss::before { content: \"missed \"; color: var(--bad); }
+.ok::before, .miss::before { font-weight: 700; }
+";
