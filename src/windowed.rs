@@ -3,8 +3,8 @@
 use tidegate_operators::combine::{Everything, Keyed, Pairs, Whole};
 use tidegate_operators::contents::WindowRows;
 use tidegate_operators::keyed::{
-    Accumulate, Departed, FoldByKey, RefoldPartials, RefoldRows, Slide, SlideMerge, SlideRows,
-    accumulate_arranged, reduce_arranged,
+    Accumulate, AllRows, Departed, FoldByKey, RefoldPartials, RefoldRows, Slide, SlideMerge,
+    SlideRows, accumulate_arranged, reduce_arranged,
 };
 use tidegate_operators::{Aggregate, Count, Record, Reduce, Sum, WindowRule, differences, ship};
 
@@ -102,12 +102,11 @@ impl<'s, D: Record> Windowed<'s, D> {
             Some(rule) => {
                 ctx.attach("window", &options, chunks, SlideRows::new(rule)).as_collection()
             }
-            None => {
-                if ctx.build().config.checkpoints.is_some() {
-                    ctx.reject(BuildError::NotSaved { what: "a table of all records" });
-                }
-                differences::arriving(chunks)
+            // What is saved is written down as it comes; else it need not even wait for its batch.
+            None if ctx.build().config.checkpoints.is_some() => {
+                ctx.attach("table", &options, chunks, AllRows::default()).as_collection()
             }
+            None => differences::arriving(chunks),
         };
         Table::of_collection(ctx, collection, slide)
     }

@@ -30,6 +30,7 @@ pub fn trials() -> Vec<Trial> {
         sessions_go_on,
         duplicates_are_remembered,
         joined_and_iterated_tables_are_rebuilt,
+        tables_of_all_rows_go_on,
         batches_that_were_not_saved_are_run_again_and_written_once,
     ]
 }
@@ -225,6 +226,14 @@ fn joined_and_iterated_tables_are_rebuilt() {
         let sums = rows.clone().running().aggregate_by_key(Sum);
         let window = rows.window(Span::batches(3), Span::batches(1)).aggregate_by_key(Max);
         sums.left_outer_join(window).changes()
+    });
+}
+
+fn tables_of_all_rows_go_on() {
+    goes_on(22, |rows| {
+        let evens = rows.clone().filter(|(_, value)| value % 2 == 0).running().table();
+        let odds = rows.filter(|(_, value)| value % 2 != 0).running().table();
+        evens.join(odds).changes()
     });
 }
 

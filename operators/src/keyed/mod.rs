@@ -3,6 +3,7 @@
 //! a key to one worker.
 
 mod accumulate;
+mod all_rows;
 mod arranged;
 mod cogroup;
 mod count_window;
@@ -34,6 +35,7 @@ mod upsert;
 mod visits;
 
 pub use accumulate::{Accumulate, Departed};
+pub use all_rows::AllRows;
 pub use arranged::{Summed, accumulate_arranged, reduce_arranged};
 pub use cogroup::{CoGroup, Side};
 pub use count_window::CountWindow;
