@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::check::{Checked, CompareError, check};
-use super::curve::{Curve, relate};
+use super::curve::{Curve, ROUNDS, add, relate};
 use super::input::Input;
 use super::measure::{Limits, ModeRow, measure};
 use super::mode::{Mode, PARTIALS, RECOMPUTE};
@@ -70,9 +70,6 @@ impl Machine {
     }
 }
 
-/// So often each mode runs.
-const ROUNDS: usize = 2;
-
 impl CompareReport {
     /// The kind of every such report.
     pub const KIND: &str = "compare";
@@ -107,12 +104,7 @@ impl CompareReport {
             for (number, mode) in modes.iter().enumerate() {
                 progress(&format!("measuring {}", mode.name));
                 let row = measure(input, mode, limits)?;
-                match round {
-                    0 => report.modes.push(row),
-                    _ => {
-                        report.modes[number] = std::mem::take(&mut report.modes[number]).with(&row)
-                    }
-                }
+                add(&mut report.modes, round, number, row);
             }
         }
         relate(&mut report.modes, &[], &[]);
