@@ -97,7 +97,9 @@ fn is_seen(fault: &str, mutation: &str) -> bool {
 /// With the rule kept, the same fault shows nothing; broken, it does.
 fn check(fault: &str, mutation: &str) {
     assert!(!is_seen(fault, ""), "{fault} alone does harm");
-    assert!(is_seen(fault, mutation), "{mutation} is broken, and {fault} does not show it");
+    // On a busy machine what should lag behind may not, once.
+    let is_seen = (0..4).any(|_| is_seen(fault, mutation));
+    assert!(is_seen, "{mutation} is broken, and {fault} does not show it");
 }
 
 fn a_commit_before_the_plan_is_durable_is_seen() {
