@@ -50,6 +50,7 @@ pub(super) struct Conductor {
     /// How often the state is saved, if it is, and when that was begun last.
     checkpoint_every: Option<Duration>,
     last_checkpoint: Instant,
+    unsaved: Option<BatchId>,
 }
 
 /// Pauses between empty batches double up to this.
@@ -95,6 +96,7 @@ impl Conductor {
             replay: past.replay.iter().cloned().collect(),
             aside: past.aside.clone(),
             last_checkpoint: now,
+            unsaved: None,
         }
     }
 
@@ -216,12 +218,17 @@ impl Conductor {
     /// Whether the state is saved at the batch that is cut now.
     pub(super) fn is_checkpoint(&mut self, tick: &Tick, now: Instant) -> bool {
         let Some(every) = self.checkpoint_every else { return false };
-        let is_end = tick.last || (self.config.replays_only && tick.id == self.past);
-        let is_due = is_end || now.saturating_duration_since(self.last_checkpoint) >= every;
+        let is_due = now.saturating_duration_since(self.last_checkpoint) >= every;
         if is_due {
             self.last_checkpoint = now;
         }
+        self.unsaved = (!is_due).then_some(tick.id);
         is_due
+    }
+
+    /// The newest batch, unless it is a checkpoint already: if it is the last, it becomes one.
+    pub(super) fn unsaved(&self) -> Option<BatchId> {
+        self.unsaved
     }
 
     fn due(&self, id: BatchId) -> Instant {

@@ -327,12 +327,17 @@ impl<'a> Turner<'a> {
         let (Some(conductor), Some(ticks)) = (&mut self.conductor, &mut self.ticks) else {
             return PARK_MAX;
         };
-        let is_checkpoint = |conductor: &mut Conductor, tick: &Tick, now| {
-            let is_checkpoint = conductor.is_checkpoint(tick, now);
-            if let (true, Some(saving)) = (is_checkpoint, &self.saving)
+        let mark = |batch: BatchId| {
+            if let Some(saving) = &self.saving
                 && let Some(publisher) = &mut *saving.publisher.borrow_mut()
             {
-                publisher.mark(tick.id);
+                publisher.mark(batch);
+            }
+        };
+        let is_checkpoint = |conductor: &mut Conductor, tick: &Tick, now| {
+            let is_checkpoint = conductor.is_checkpoint(tick, now);
+            if is_checkpoint {
+                mark(tick.id);
             }
             is_checkpoint
         };
@@ -374,6 +379,7 @@ impl<'a> Turner<'a> {
                 }
                 Step::Wait(time) => return time.unwrap_or(PARK_MAX),
                 Step::Over => {
+                    conductor.unsaved().into_iter().for_each(mark);
                     self.ticks = None;
                     return PARK_MAX;
                 }

@@ -25,6 +25,8 @@ pub(crate) struct Publisher {
     previous: Option<BatchId>,
     /// How far each partition of each source is read by the newest plan row.
     sources: Vec<BTreeMap<u32, (String, u64)>>,
+    /// The batch of that row.
+    newest: Option<Tick>,
     /// Checkpoints that are begun, and how far sources are read at each.
     marked: BTreeSet<BatchId>,
     begun: BTreeMap<BatchId, (Tick, Vec<Vec<Position>>)>,
@@ -81,6 +83,7 @@ impl Publisher {
             generation: recovery.generation,
             previous: past.map(|past| past.tick.id),
             sources: positions,
+            newest: None,
             marked: BTreeSet::new(),
             begun: BTreeMap::new(),
             heard: BTreeMap::new(),
@@ -96,9 +99,10 @@ impl Publisher {
         self.operators.insert(operator, OperatorState { uid, schema, form, files: Vec::new() });
     }
 
-    /// A batch is a checkpoint.
+    /// A batch is a checkpoint; none later than it is planned as yet.
     pub(crate) fn mark(&mut self, batch: BatchId) {
         self.marked.insert(batch);
+        self.begin();
     }
 
     /// The plan of a batch is known; they come in order.
@@ -109,7 +113,13 @@ impl Publisher {
                 known.insert(partition.partition, (partition.name.clone(), partition.to));
             }
         }
-        if self.marked.remove(&row.tick.id) {
+        self.newest = Some(row.tick);
+        self.begin();
+    }
+
+    /// Begins the checkpoint of the newest planned batch, if it is to be one.
+    fn begin(&mut self) {
+        if let Some(tick) = self.newest.filter(|tick| self.marked.remove(&tick.id)) {
             let positions = |known: &BTreeMap<u32, (String, u64)>| {
                 let position = |(partition, (name, next)): (&u32, &(String, u64))| Position {
                     partition: *partition,
@@ -119,7 +129,7 @@ impl Publisher {
                 known.iter().map(position).collect()
             };
             let sources = self.sources.iter().map(positions).collect();
-            self.begun.insert(row.tick.id, (row.tick, sources));
+            self.begun.insert(tick.id, (tick, sources));
         }
     }
 

@@ -46,8 +46,8 @@ pub(crate) struct Saver<S> {
     pub(crate) fold: fn(Vec<S>, Folding) -> Vec<S>,
 }
 
-/// Saves what came through a batch, when the batch is a checkpoint. The output's frontier says
-/// through which checkpoint everything is saved.
+/// Saves what came through a batch, when the batch is a checkpoint or turns out to be the last. The
+/// output's frontier says through which checkpoint everything is saved.
 pub(crate) fn build<'s, S: Record>(
     tap: RowStream<'s, S>,
     ticks: RowStream<'s, LimitedTick>,
@@ -72,15 +72,27 @@ pub(crate) fn build<'s, S: Record>(
         let mut rows: VecDeque<(BatchId, Vec<S>)> = VecDeque::new();
         let mut marks: BTreeMap<BatchId, Capability<BatchId>> = BTreeMap::new();
         let mut writing: BTreeMap<BatchId, Capability<BatchId>> = BTreeMap::new();
+        // Of the newest batch, if it is no checkpoint as yet.
+        let mut newest: Option<Capability<BatchId>> = None;
         move |frontiers| {
             tap.for_each(|time, tapped| {
                 rows.push_back((*time.time(), std::mem::take(tapped)));
             });
             ticks.for_each(|time, ticks| {
-                if ticks.drain(..).any(|tick| tick.is_checkpoint) {
-                    marks.insert(*time.time(), time.retain(0));
-                }
+                let capability = time.retain(0);
+                newest = match ticks.drain(..).any(|tick| tick.is_checkpoint) {
+                    true => {
+                        marks.insert(*capability.time(), capability);
+                        None
+                    }
+                    false => Some(capability),
+                };
             });
+            if frontiers[1].is_empty()
+                && let Some(last) = newest.take()
+            {
+                marks.insert(*last.time(), last);
+            }
             while let Some(mark) = marks.first_entry() {
                 if frontiers.iter().any(|frontier| frontier.less_equal(mark.key())) {
                     break;
