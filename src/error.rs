@@ -696,6 +696,14 @@ pub enum ClusterError {
         /// Its reason.
         reason: String,
     },
+    /// A file for TLS can't be used.
+    #[error("can't use `{}` for TLS: {reason}", .path.display())]
+    Tls {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// A connection broke during the handshake.
     #[error("the handshake with process {process} at `{address}` broke off")]
     Handshake {

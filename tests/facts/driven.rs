@@ -77,7 +77,7 @@ impl Driven {
                 return config;
             }
             let (secret, addresses) = (Secret::new("facts"), addresses.clone());
-            config.cluster(Cluster { process, addresses, secret, join_timeout: None })
+            config.cluster(Cluster { process, addresses, secret, ..Cluster::default() })
         };
         // Each of them waits for the others.
         let starting: Vec<JoinHandle<Result<Job, RunError>>> = (0..processes)
