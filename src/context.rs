@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tidegate_operators::batched::{Attachment, BatchOperator, Report, Restore, attach};
+use tidegate_operators::batched::{Attached, Attachment, BatchOperator, Report, Restore, attach};
 use tidegate_operators::{Peers, Record, interop};
 use timely::ExchangeData;
 use timely::container::NoopBuilder;
@@ -18,7 +18,7 @@ use crate::dstream::DStream;
 use crate::engine::build::{Build, Phase, Saving};
 use crate::engine::registry::DeclaredState;
 use crate::error::{BuildError, RunError};
-use crate::recovery::{self, Saved, Saver, Schema};
+use crate::recovery::{self, Saved, SavedRows, Saver, Schema};
 use crate::source::{DeadLetter, Source, SourceStreams};
 
 /// The beginning of a program: what a job is built from, on every worker alike.
@@ -119,7 +119,7 @@ impl<'s> Context<'s> {
 
     pub(crate) fn strategy(self, options: &Options) -> Strategy {
         let strategy = options.strategy.unwrap_or(self.build.config.strategy);
-        if strategy != Strategy::HashIndex && self.build.config.checkpoints.is_some() {
+        if strategy.computes_anew() && self.build.config.checkpoints.is_some() {
             self.reject(BuildError::NotSaved { what: strategy.name() });
         }
         strategy
@@ -133,18 +133,29 @@ impl<'s> Context<'s> {
         input: Stream<'s, BatchId, O::Input>,
         operator: O,
     ) -> Stream<'s, BatchId, O::Output> {
+        let rows = SavedRows::of::<O>();
+        let (named, attachment) = self.named_attachment(kind, options, rows);
+        self.settle(named, rows, attach(input, operator, attachment))
+    }
+
+    /// How a stateful operator is built: with a name of its own, and what was saved under it.
+    pub(crate) fn named_attachment<S: Record>(
+        self,
+        kind: &str,
+        options: &Options,
+        rows: SavedRows<S>,
+    ) -> ((u32, String), Attachment<'s, BatchId, S>) {
         let (number, uid) = self.build.name_operator(kind, options.uid.as_deref());
         let mut attachment = Attachment::named(uid.clone()).on_ticks(self.ticks());
         if let (Phase::Dry(declared), true) =
             (&self.build.phase, self.build.config.checkpoints.is_some())
         {
-            let schema = Schema::of::<O::Saved>();
+            let schema = Schema::of::<S>();
             declared.borrow_mut().states.push(DeclaredState { uid: uid.clone(), schema });
         }
-        let saving = self.build.saving.as_ref();
-        if let Some(saving) = saving {
+        if let Some(saving) = &self.build.saving {
             attachment.tapped = true;
-            match saving.recovery.rows_of(&uid, &self.build.peers, O::route, O::fold) {
+            match saving.recovery.rows_of(&uid, &self.build.peers, rows.route, rows.fold) {
                 Ok(Some((as_of, rows))) => {
                     attachment.restore = Some(Restore { rows: rows.to_stream(self.scope), as_of });
                 }
@@ -152,10 +163,19 @@ impl<'s> Context<'s> {
                 Err(error) => self.abandon(error.into()),
             }
         }
-        let attached = attach(input, operator, attachment);
+        ((number, uid), attachment)
+    }
+
+    /// What becomes of all that a stateful operator gives; its output.
+    pub(crate) fn settle<S: Record, C>(
+        self,
+        (number, uid): (u32, String),
+        rows: SavedRows<S>,
+        attached: Attached<'s, BatchId, C, S>,
+    ) -> Stream<'s, BatchId, C> {
         self.report(number, attached.reports);
-        if let (Some(saving), Some(tap)) = (saving, attached.tap) {
-            self.save::<O>(saving, (number, uid), tap);
+        if let (Some(saving), Some(tap)) = (&self.build.saving, attached.tap) {
+            self.save(saving, (number, uid), rows, tap);
         }
         attached.output
     }
@@ -175,14 +195,15 @@ impl<'s> Context<'s> {
         attached.output
     }
 
-    fn save<O: BatchOperator<BatchId>>(
+    fn save<S: Record>(
         self,
         saving: &Saving,
         (operator, uid): (u32, String),
-        tap: RowStream<'s, O::Saved>,
+        rows: SavedRows<S>,
+        tap: RowStream<'s, S>,
     ) {
         if let Some(publisher) = &mut *saving.publisher.borrow_mut() {
-            publisher.expect(operator, uid.clone(), Schema::of::<O::Saved>(), O::form());
+            publisher.expect(operator, uid.clone(), Schema::of::<S>(), rows.form);
         }
         let recovery = &saving.recovery;
         let past = recovery.past.manifest.iter().flat_map(|manifest| &manifest.operators);
@@ -194,8 +215,7 @@ impl<'s> Context<'s> {
             has_past: past.into_iter().any(|state| state.uid == uid && !state.files.is_empty()),
             uid,
             worker: self.scope.index() as u32,
-            route: O::route,
-            fold: O::fold,
+            rows,
         };
         let saved = match recovery::save(tap, self.build.limited_ticks.clone(), saver) {
             Ok(saved) => saved,

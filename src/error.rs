@@ -278,12 +278,13 @@ pub enum BuildError {
     /// Late rows are wanted, but the policy for them is another.
     #[error("`late_rows` of windows that do not give them: use `late(Late::SideOutput)`")]
     NoSideOutput,
-    /// A state that can't be saved yet.
+    /// A strategy that is there to be compared with, and whose state is not saved.
     #[error(
-        "checkpoints don't save state that is kept as `{what}`: use the hash index, or no checkpoints"
+        "checkpoints don't save what is computed anew (`{what}`): use the hash index or arrangements, \
+         or no checkpoints"
     )]
     NotSaved {
-        /// How it is kept.
+        /// The strategy.
         what: &'static str,
     },
     /// Two stateful operators with one name.

@@ -39,7 +39,7 @@ pub use schema::Schema;
 pub(crate) use journal::JournalLog;
 pub(crate) use publisher::Publisher;
 pub(crate) use recovered::{Past, Recovery};
-pub(crate) use saver::{Saved, Saver, build as save};
+pub(crate) use saver::{Saved, SavedRows, Saver, build as save};
 pub(crate) use store::sync as sync_directory;
 
 /// Where a job's checkpoints lie, and how often they are made.

@@ -9,8 +9,8 @@ use tidegate::recovery::Checkpoints;
 use tidegate::sink::Memory;
 use tidegate::source::Queue;
 use tidegate::{
-    Config, DStream, Departed, Local, Max, Record, Span, State, StateSpec, Sum, TimeWindows,
-    Windowed,
+    Config, DStream, Departed, Learner, Local, Max, Record, Span, State, StateSpec, Strategy, Sum,
+    TimeWindows, Windowed,
 };
 
 use crate::oracle::input::{Input, Row};
@@ -31,6 +31,8 @@ pub fn trials() -> Vec<Trial> {
         duplicates_are_remembered,
         joined_and_iterated_tables_are_rebuilt,
         tables_of_all_rows_go_on,
+        arrangements_go_on,
+        models_go_on,
         batches_that_were_not_saved_are_run_again_and_written_once,
     ]
 }
@@ -101,9 +103,19 @@ fn disturbed<E: Record>(
         let checkpoints = Checkpoints::at(directory).every(*every);
         let config = config(*workers).checkpoints(checkpoints);
         stretch(config, (&rows, &output), input, from..*to, program.clone());
+        if *every == NEVER {
+            forget_the_end(directory);
+        }
         from = *to;
     }
     output.batches()
+}
+
+/// Removes the checkpoint that a job makes when it ends well, as if it had been killed.
+fn forget_the_end(directory: &Path) {
+    let manifests = std::fs::read_dir(directory.join("ckpt")).expect("a directory");
+    let newest = manifests.map(|entry| entry.expect("an entry").path()).max();
+    std::fs::remove_file(newest.expect("a checkpoint")).expect("removed");
 }
 
 const ALWAYS: Duration = Duration::ZERO;
@@ -134,6 +146,46 @@ fn goes_on<E: Record>(
 fn running_counts_go_on() {
     goes_on(1, |rows| rows.map(|(key, _)| key).running().count_by_value().changes());
     goes_on(2, |rows| rows.running().aggregate_by_key(Sum).snapshots());
+}
+
+fn arrangements_go_on() {
+    goes_on(61, |rows| {
+        rows.running().strategy(Strategy::Arrangement).aggregate_by_key(Sum).changes()
+    });
+    goes_on(62, |rows| {
+        let sums = rows.running().strategy(Strategy::Arrangement).aggregate_by_key(Sum);
+        let sums = sums.map(|(_, sum)| sum).strategy(Strategy::Arrangement);
+        sums.reduce(|a, b| *a.max(b)).changes()
+    });
+    goes_on(63, |rows| {
+        let window = rows.window(Span::batches(4), Span::batches(2));
+        window.strategy(Strategy::Arrangement).aggregate_by_key(Sum).snapshots()
+    });
+}
+
+/// Half of what it was, and half of the batch's sum; so what comes first matters to the end.
+struct Smoothed;
+
+impl Learner<Row> for Smoothed {
+    type Model = (i64, u64);
+    type Evidence = i64;
+
+    fn gather(&self, _model: &(i64, u64), _round: u64, rows: &[Row]) -> i64 {
+        rows.iter().map(|(_, value)| value).sum()
+    }
+
+    fn merge(&self, sum: &mut i64, other: i64) {
+        *sum += other;
+    }
+
+    fn improve(&self, model: &mut (i64, u64), _round: u64, sum: i64) -> bool {
+        *model = ((model.0 + sum) / 2, model.1 + 1);
+        false
+    }
+}
+
+fn models_go_on() {
+    goes_on(64, |rows| rows.learn(Smoothed, (1_000_000, 0)).latest_model());
 }
 
 fn distinct_rows_and_largest_values_are_rebuilt() {

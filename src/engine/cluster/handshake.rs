@@ -65,8 +65,10 @@ impl Greeting {
         if bytes[..8] != MAGIC[..] {
             return Err(match bytes[..2] {
                 // The first bytes of a greeting of TLS.
-                [0x16, 0x03] => "it speaks TLS, and this process does not: give every process the \
-                                 same flags",
+                [0x16, 0x03] => {
+                    "it speaks TLS, and this process does not: give every process the \
+                                 same flags"
+                }
                 _ => "it is no Tidegate process",
             });
         }
@@ -283,12 +285,12 @@ fn call(
         let broken = |source| ClusterError::Handshake { process, address: address.clone(), source };
         greeting.nonce = nonce().map_err(broken)?;
         if let Ok(socket) = TcpStream::connect(&address) {
-            let presented = Wire::call(socket, identity, &address)
-                .map_err(Denied::from)
-                .and_then(|mut wire| {
+            let presented = Wire::call(socket, identity, &address).map_err(Denied::from).and_then(
+                |mut wire| {
                     let generation = present(&mut wire, cluster.secret.expose(), &greeting)?;
                     Ok((wire, generation))
-                });
+                },
+            );
             match presented {
                 Ok(presented) => return Ok(presented),
                 Err(Denied::Refused(reason)) => {
