@@ -430,13 +430,27 @@ pub enum RecoveryError {
     /// An operator keeps rows of another type now.
     #[error(
         "the state of operator `{uid}` can't be read any more: {difference}; go back to what was, \
-         or give the operator a new `uid` and drop the old one's state (`--drop-state {uid}`)"
+         register what becomes of its rows (`Checkpoints::migrate`), or give the operator a new `uid` and \
+         drop the old one's state (`--drop-state {uid}`)"
     )]
     SchemaChanged {
         /// Its name.
         uid: String,
         /// What is different.
         difference: String,
+    },
+    /// A saved row does not fit its new type.
+    #[error(
+        "the row {row}, to which the state of operator `{uid}` was migrated, does not fit: {reason}; mend \
+         the function given to `Checkpoints::migrate`: nothing has been changed"
+    )]
+    Migration {
+        /// The operator's name.
+        uid: String,
+        /// What the function gave.
+        row: String,
+        /// Why it does not fit.
+        reason: String,
     },
     /// A batch that is run again finds other records.
     #[error(

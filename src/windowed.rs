@@ -302,7 +302,7 @@ impl<'s> crate::Context<'s> {
             }
             let rows = SavedRows::of::<Accumulate<K, V, A>>();
             let (named, attachment) = self.named_attachment(kind, options, rows);
-            return self.settle(named, rows, accumulate_arranged(tallies, attachment, aggregate));
+            return self.settle(named, accumulate_arranged(tallies, attachment, aggregate));
         }
         let operator = Accumulate::<K, V, A>::new(aggregate, departed);
         match is_derived {

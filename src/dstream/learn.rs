@@ -57,7 +57,7 @@ impl<'s, D: Record> DStream<'s, D> {
         let rows = SavedRows::of_one_thing();
         let (named, attachment) = ctx.named_attachment("learn", &self.options, rows);
         let learned = learn::learn(self.chunks, ctx.peers(), learner, model, attachment);
-        Learned { ctx, models: ctx.settle(named, rows, learned) }
+        Learned { ctx, models: ctx.settle(named, learned) }
     }
 }
 

@@ -13,7 +13,7 @@ use tidegate::sink::Memory;
 use tidegate::{Cluster, Config, Context, Job, ManualClock, Record, RunError, Secret, Trigger};
 
 use super::case::{Case, Found};
-use crate::support::free_addresses;
+use crate::support::{forget_the_end, free_addresses};
 
 type Program = Arc<dyn Fn(Context<'_>) + Send + Sync>;
 
@@ -27,7 +27,7 @@ pub struct Driven {
     jobs: Vec<Job>,
     /// The steps so far.
     steps: u64,
-    _saved: Option<TempDir>,
+    saved: Option<TempDir>,
 }
 
 /// No batch of a fact takes so long.
@@ -56,7 +56,7 @@ impl Driven {
             clock: ManualClock::new(),
             jobs: Vec::new(),
             steps: 0,
-            _saved: saved,
+            saved,
         };
         driven.launch()?;
         Ok(driven)
@@ -151,7 +151,11 @@ impl Driven {
 
     fn end(&mut self) -> Result<(), RunError> {
         self.jobs[0].stop();
-        self.jobs.drain(..).try_for_each(|job| job.join().map(drop))
+        self.jobs.drain(..).try_for_each(|job| job.join().map(drop))?;
+        if let (Some(Found::Plan | Found::PlanAnew), Some(saved)) = (self.case.found, &self.saved) {
+            forget_the_end(saved.path());
+        }
+        Ok(())
     }
 
     /// Ends all processes.

@@ -14,7 +14,7 @@ use tidegate::{
 };
 
 use crate::oracle::input::{Input, Row};
-use crate::support::{Rng, trials};
+use crate::support::{Rng, forget_the_end, trials};
 
 pub fn trials() -> Vec<Trial> {
     trials!["recovery::restarts";
@@ -111,13 +111,6 @@ fn disturbed<E: Record>(
     output.batches()
 }
 
-/// Removes the checkpoint that a job makes when it ends well, as if it had been killed.
-fn forget_the_end(directory: &Path) {
-    let manifests = std::fs::read_dir(directory.join("ckpt")).expect("a directory");
-    let newest = manifests.map(|entry| entry.expect("an entry").path()).max();
-    std::fs::remove_file(newest.expect("a checkpoint")).expect("removed");
-}
-
 const ALWAYS: Duration = Duration::ZERO;
 const NEVER: Duration = Duration::from_secs(3600);
 
@@ -185,7 +178,10 @@ impl Learner<Row> for Smoothed {
 }
 
 fn models_go_on() {
-    goes_on(64, |rows| rows.learn(Smoothed, (1_000_000, 0)).latest_model());
+    goes_on(64, |rows| {
+        let models = rows.learn(Smoothed, (1_000_000, 0)).latest_model();
+        models.flat_map(|(level, batches)| [level, batches as i64])
+    });
 }
 
 fn distinct_rows_and_largest_values_are_rebuilt() {
@@ -300,6 +296,7 @@ fn batches_that_were_not_saved_are_run_again_and_written_once() {
     let run = |range| {
         let config = config(2).checkpoints(checkpoints());
         stretch(config, (&rows, &output), &input, range, program);
+        forget_the_end(directory.path());
     };
     run(0..5);
     // A sink that has forgotten gets again what was planned, and as it was planned.
