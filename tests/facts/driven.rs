@@ -13,7 +13,7 @@ use tidegate::sink::Memory;
 use tidegate::{Cluster, Config, Context, Job, ManualClock, Record, RunError, Secret, Trigger};
 
 use super::case::{Case, Found};
-use crate::support::{forget_the_end, free_addresses};
+use crate::support::{Unsaved, free_addresses};
 
 type Program = Arc<dyn Fn(Context<'_>) + Send + Sync>;
 
@@ -28,6 +28,8 @@ pub struct Driven {
     /// The steps so far.
     steps: u64,
     saved: Option<TempDir>,
+    /// If the next start is to find plans alone.
+    unsaved: Option<Unsaved>,
 }
 
 /// No batch of a fact takes so long.
@@ -57,6 +59,7 @@ impl Driven {
             jobs: Vec::new(),
             steps: 0,
             saved,
+            unsaved: None,
         };
         driven.launch()?;
         Ok(driven)
@@ -64,6 +67,12 @@ impl Driven {
 
     fn launch(&mut self) -> Result<(), RunError> {
         self.case.note_start();
+        self.unsaved = match (self.case.found, &self.saved) {
+            (Some(Found::Plan | Found::PlanAnew), Some(saved)) => {
+                Some(Unsaved::before(saved.path()))
+            }
+            _ => None,
+        };
         self.clock = ManualClock::new();
         let processes = self.case.processes;
         let addresses = free_addresses(processes);
@@ -152,9 +161,7 @@ impl Driven {
     fn end(&mut self) -> Result<(), RunError> {
         self.jobs[0].stop();
         self.jobs.drain(..).try_for_each(|job| job.join().map(drop))?;
-        if let (Some(Found::Plan | Found::PlanAnew), Some(saved)) = (self.case.found, &self.saved) {
-            forget_the_end(saved.path());
-        }
+        self.unsaved.take().into_iter().for_each(Unsaved::as_if_killed);
         Ok(())
     }
 

@@ -160,7 +160,6 @@ fn keys_find_their_workers_when_their_hashes_change() {
     .expect("it runs");
     // Keys are text now, and are hashed as such.
     let texts = Queue::keeping(1);
-    texts.push_to(0, users().concat().into_iter().map(|user| user.to_string()));
     let migrating = saved.migrate("counts", |row| json!([row[0].to_string(), row[1]]));
     let batch = [vec!["7".to_owned(), "new".to_owned()]];
     let found = run((4, migrating), (&texts, &batch), |users: DStream<'_, String>| {

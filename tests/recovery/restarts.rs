@@ -14,7 +14,7 @@ use tidegate::{
 };
 
 use crate::oracle::input::{Input, Row};
-use crate::support::{Rng, forget_the_end, trials};
+use crate::support::{Rng, Unsaved, trials};
 
 pub fn trials() -> Vec<Trial> {
     trials!["recovery::restarts";
@@ -102,10 +102,9 @@ fn disturbed<E: Record>(
     for (to, workers, every) in stretches {
         let checkpoints = Checkpoints::at(directory).every(*every);
         let config = config(*workers).checkpoints(checkpoints);
+        let unsaved = (*every == NEVER).then(|| Unsaved::before(directory));
         stretch(config, (&rows, &output), input, from..*to, program.clone());
-        if *every == NEVER {
-            forget_the_end(directory);
-        }
+        unsaved.into_iter().for_each(Unsaved::as_if_killed);
         from = *to;
     }
     output.batches()
@@ -295,8 +294,9 @@ fn batches_that_were_not_saved_are_run_again_and_written_once() {
     let checkpoints = || Checkpoints::at(directory.path()).every(NEVER);
     let run = |range| {
         let config = config(2).checkpoints(checkpoints());
+        let unsaved = Unsaved::before(directory.path());
         stretch(config, (&rows, &output), &input, range, program);
-        forget_the_end(directory.path());
+        unsaved.as_if_killed();
     };
     run(0..5);
     // A sink that has forgotten gets again what was planned, and as it was planned.
