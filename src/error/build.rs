@@ -115,3 +115,7 @@ pub enum BuildError {
         uid: String,
     },
 }
+
+fn either(below: &Duration, above: &Duration) -> String {
+    if below == above { format!("{above:?}") } else { format!("{below:?} or {above:?}") }
+}

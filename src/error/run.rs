@@ -115,10 +115,6 @@ fn at_batch(batch: &Option<BatchId>) -> String {
     batch.map(|batch| format!(" at batch {batch}")).unwrap_or_default()
 }
 
-fn either(below: &Duration, above: &Duration) -> String {
-    if below == above { format!("{above:?}") } else { format!("{below:?} or {above:?}") }
-}
-
 impl RunError {
     /// Whether the job never began: nothing was read, nothing was written.
     pub fn is_before_start(&self) -> bool {
