@@ -161,7 +161,7 @@ impl Driven {
     fn end(&mut self) -> Result<(), RunError> {
         self.jobs[0].stop();
         self.jobs.drain(..).try_for_each(|job| job.join().map(drop))?;
-        self.unsaved.take().into_iter().for_each(Unsaved::as_if_killed);
+        self.unsaved.take().into_iter().for_each(Unsaved::pretend_killed);
         Ok(())
     }
 

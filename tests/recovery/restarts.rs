@@ -104,7 +104,7 @@ fn disturbed<E: Record>(
         let config = config(*workers).checkpoints(checkpoints);
         let unsaved = (*every == NEVER).then(|| Unsaved::before(directory));
         stretch(config, (&rows, &output), input, from..*to, program.clone());
-        unsaved.into_iter().for_each(Unsaved::as_if_killed);
+        unsaved.into_iter().for_each(Unsaved::pretend_killed);
         from = *to;
     }
     output.batches()
@@ -296,7 +296,7 @@ fn batches_that_were_not_saved_are_run_again_and_written_once() {
         let config = config(2).checkpoints(checkpoints());
         let unsaved = Unsaved::before(directory.path());
         stretch(config, (&rows, &output), &input, range, program);
-        unsaved.as_if_killed();
+        unsaved.pretend_killed();
     };
     run(0..5);
     // A sink that has forgotten gets again what was planned, and as it was planned.

@@ -140,7 +140,7 @@ impl Unsaved {
     }
 
     /// What the run has planned stays, what it has saved goes, and what it has tidied away comes back.
-    pub fn as_if_killed(self) {
+    pub fn pretend_killed(self) {
         for saved in ["ckpt", "state"] {
             // The run may have come to nothing at all.
             let _ = std::fs::remove_dir_all(self.directory.join(saved));
