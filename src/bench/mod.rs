@@ -5,6 +5,7 @@
 //! without any framework that does the same work, and is checked to give the same answer.
 
 mod data;
+pub mod grid;
 mod ingest;
 mod latency;
 pub mod operators;

@@ -1,7 +1,6 @@
 //! Figures, as a table and as JSON lines.
 
 use std::fmt;
-use std::io::{self, BufWriter, Write};
 
 use serde::{Deserialize, Serialize};
 
@@ -102,18 +101,10 @@ impl Report {
         }
     }
 
-    /// Writes the rows as JSON lines.
-    ///
-    /// # Errors
-    ///
-    /// If `out` can't be written to.
-    pub fn write_json(&self, out: impl Write) -> io::Result<()> {
-        let mut out = BufWriter::new(out);
-        for row in &self.rows {
-            serde_json::to_writer(&mut out, row)?;
-            out.write_all(b"\n")?;
-        }
-        out.flush()
+    /// The rows as JSON lines.
+    pub fn json(&self) -> String {
+        let line = |row: &BenchRow| serde_json::to_string(row).map(|line| line + "\n");
+        self.rows.iter().map(line).collect::<Result<_, _>>().expect("figures are JSON")
     }
 }
 

@@ -33,6 +33,16 @@ impl Terminal {
         bar
     }
 
+    /// A bar at the bottom that fills, with the time that is left.
+    pub fn bar(&self) -> ProgressBar {
+        let template = "{spinner:.cyan} {bar:24.cyan/blue} {pos}/{len} {eta:>4} left  {msg}";
+        let style =
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = self.lines.add(ProgressBar::new(0).with_style(style));
+        bar.enable_steady_tick(Duration::from_millis(120));
+        bar
+    }
+
     /// Writes to standard output, above the progress line.
     pub fn print(&self, text: &str) -> io::Result<()> {
         let mut out = self.stdout();

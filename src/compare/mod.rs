@@ -39,6 +39,7 @@ mod windows;
 pub use check::{Checked, CompareError, Difference, check};
 pub use curve::{Curve, Point};
 pub use input::Input;
+pub(crate) use measure::median;
 pub use measure::{Limits, ModeRow, measure, since_due};
 pub use mode::Mode;
 pub use plain::{PlainLoop, Rows, plain};

@@ -5,6 +5,7 @@ use std::fmt;
 use super::curve::Curve;
 use super::measure::ModeRow;
 use super::report::CompareReport;
+use crate::report::Table;
 
 /// `17.3 ms`, with three digits that count.
 fn milliseconds(time: f64) -> String {
@@ -40,24 +41,6 @@ fn times(ratio: Option<f64>) -> String {
     })
 }
 
-/// Columns as wide as they must be; the first to the left, the others to the right.
-fn columns(f: &mut fmt::Formatter<'_>, lines: &[Vec<String>]) -> fmt::Result {
-    let widths: Vec<usize> = (0..lines.first().map_or(0, Vec::len))
-        .map(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0))
-        .collect();
-    for line in lines {
-        let mut text = String::new();
-        for (column, (cell, width)) in line.iter().zip(&widths).enumerate() {
-            text.push_str(&match column {
-                0 => format!("  {cell:<width$}"),
-                _ => format!("  {cell:>width$}"),
-            });
-        }
-        writeln!(f, "{}", text.trim_end())?;
-    }
-    Ok(())
-}
-
 fn line(row: &ModeRow) -> Vec<String> {
     vec![
         row.mode.clone(),
@@ -81,7 +64,8 @@ fn curve(f: &mut fmt::Formatter<'_>, curve: &Curve) -> fmt::Result {
         }
     }
     let title = |name: &&str| vec![format!("{name}, ms"), "ratio".into(), "of loop".into()];
-    let mut lines = vec![[vec![String::new()], names.iter().flat_map(title).collect()].concat()];
+    let titles = [vec![String::new()], names.iter().flat_map(title).collect()].concat();
+    let mut table = Table { titles, rows: Vec::new() };
     for point in &curve.points {
         let mut cells = vec![point.label.clone()];
         for name in &names {
@@ -94,17 +78,9 @@ fn curve(f: &mut fmt::Formatter<'_>, curve: &Curve) -> fmt::Result {
                 None => cells.extend([const { String::new() }; 3]),
             }
         }
-        lines.push(cells);
+        table.row(cells);
     }
-    // A column that nobody has anything for.
-    let filled =
-        |column: &usize| *column == 0 || lines[1..].iter().any(|line| !line[*column].is_empty());
-    let kept: Vec<usize> = (0..lines[0].len()).filter(filled).collect();
-    let lines: Vec<Vec<String>> = lines
-        .iter()
-        .map(|line| kept.iter().map(|column| line[*column].clone()).collect())
-        .collect();
-    columns(f, &lines)
+    write!(f, "{}", table.filled())
 }
 
 impl fmt::Display for CompareReport {
@@ -123,9 +99,9 @@ impl fmt::Display for CompareReport {
                 "a batch", "p50 ms", "p99 ms", "due p99", "CPU ms", "touched", "state", "ratio",
                 "of loop",
             ];
-            let mut lines = vec![titles.map(str::to_owned).to_vec()];
-            lines.extend(self.modes.iter().chain(&self.plain).map(line));
-            columns(f, &lines)?;
+            let mut table = Table::new(titles);
+            self.modes.iter().chain(&self.plain).for_each(|row| table.row(line(row)));
+            write!(f, "{table}")?;
             let notes = self.modes.iter().filter_map(|row| Some((&row.mode, row.note.as_ref()?)));
             for (mode, note) in notes {
                 writeln!(f, "  {mode}: {note}")?;

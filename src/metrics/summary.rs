@@ -114,17 +114,17 @@ pub struct Latency {
 }
 
 impl Latency {
+    /// Room for times from 100 ns to an hour, to three digits.
+    pub(crate) fn histogram() -> Histogram<u64> {
+        Histogram::new_with_bounds(100, 3_600_000_000_000, 3).expect("constant bounds are valid")
+    }
+
     /// The distribution of some times.
     pub fn of(times: impl IntoIterator<Item = Duration>) -> Self {
-        let mut histogram = histogram();
+        let mut histogram = Latency::histogram();
         times.into_iter().for_each(|time| histogram.saturating_record(time.as_nanos() as u64));
         Self::from(&histogram)
     }
-}
-
-fn histogram() -> Histogram<u64> {
-    // From 100 ns to an hour, to three digits.
-    Histogram::new_with_bounds(100, 3_600_000_000_000, 3).expect("constant bounds are valid")
 }
 
 impl From<&Histogram<u64>> for Latency {
@@ -152,7 +152,11 @@ pub(crate) struct Totals {
 
 impl Totals {
     pub(crate) fn new() -> Self {
-        Totals { summary: Summary::default(), processing: histogram(), total: histogram() }
+        Totals {
+            summary: Summary::default(),
+            processing: Latency::histogram(),
+            total: Latency::histogram(),
+        }
     }
 
     pub(crate) fn add(&mut self, record: &BatchRecord) {

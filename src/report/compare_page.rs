@@ -1,7 +1,8 @@
 //! The page of a comparison.
 
-use super::page::{escape, legend, page, table};
+use super::page::{escape, legend, machine, page, verdicts};
 use super::plot::{Line, Plot};
+use super::table::Table;
 use crate::compare::{CompareReport, Curve, ModeRow};
 
 /// A page with everything that a comparison has found: one file, without scripts or links, light or
@@ -19,7 +20,7 @@ use crate::compare::{CompareReport, Curve, ModeRow};
 pub fn compare_page(report: &CompareReport) -> String {
     let mut body = String::new();
     let mut add = |text: String| body.push_str(&text);
-    let CompareReport { workload, input, machine, checked, .. } = report;
+    let CompareReport { workload, input, checked, .. } = report;
     add(format!("<h1>{}: incremental against recompute</h1>\n", escape(workload)));
     add(format!(
         "<p>{} rows in {} batches, {}. The outputs of {} modes are equal in every batch: {} batches \
@@ -31,27 +32,8 @@ pub fn compare_page(report: &CompareReport) -> String {
         checked.batches,
         checked.changes
     ));
-    add(format!(
-        "<p class=\"soft\">Tidegate {}, {} build, {}, {} cores.</p>\n",
-        escape(&machine.version),
-        escape(&machine.build),
-        escape(&machine.system),
-        machine.cores
-    ));
-    if !report.verdicts.is_empty() {
-        let verdicts: String = report
-            .verdicts
-            .iter()
-            .map(|verdict| {
-                let class = if verdict.holds() { "ok" } else { "miss" };
-                let sign = if verdict.at_least { "at least" } else { "at most" };
-                let (found, wanted) = (verdict.found, verdict.wanted);
-                let question = escape(&verdict.question);
-                format!("<li class=\"{class}\">{question}: {found:.2} ({sign} {wanted:.1})</li>\n")
-            })
-            .collect();
-        add(format!("<h2>Verdicts</h2>\n<ul class=\"verdicts\">\n{verdicts}</ul>\n"));
-    }
+    add(machine(&report.machine));
+    add(verdicts(&report.verdicts));
     let mut series = Vec::new();
     let modes = report.curves.iter().flat_map(|curve| &curve.points).flat_map(|at| &at.modes);
     for row in report.modes.iter().chain(modes) {
@@ -101,10 +83,8 @@ fn curve(curve: &Curve, series: &[String]) -> String {
         marked: true,
     };
     let figure = plot.svg().unwrap_or_default();
-    let titles: Vec<&str> = std::iter::once(&*curve.over)
-        .chain(std::iter::once(against))
-        .chain(names.iter().map(String::as_str))
-        .collect();
+    let titles = [&*curve.over, against].into_iter().chain(names.iter().map(String::as_str));
+    let titles = titles.map(str::to_owned).collect();
     let rows: Vec<Vec<String>> = curve
         .points
         .iter()
@@ -131,7 +111,7 @@ fn curve(curve: &Curve, series: &[String]) -> String {
         escape(against),
         escape(&curve.over),
         legend(&names.iter().map(|name| (series_of(name), name.clone())).collect::<Vec<_>>()),
-        table(&titles, &rows)
+        Table { titles, rows }.html()
     )
 }
 
@@ -193,6 +173,6 @@ fn latencies(modes: &[ModeRow]) -> String {
          {notes}",
         legend(&names),
         plot.svg().unwrap_or_default(),
-        table(&titles, &rows)
+        Table { titles: titles.map(str::to_owned).to_vec(), rows }.html()
     )
 }

@@ -1,6 +1,8 @@
 //! A page: what all of them have in common.
 
 use super::plot;
+use crate::bench::Verdict;
+use crate::compare::Machine;
 
 /// What goes in front of markup.
 pub(super) fn escape(text: &str) -> String {
@@ -30,20 +32,27 @@ pub(super) fn page(title: &str, body: &str) -> String {
     )
 }
 
-/// A table; the first column to the left, the others to the right.
-pub(super) fn table(titles: &[&str], rows: &[Vec<String>]) -> String {
-    let cells = |tag: &str, cells: &mut dyn Iterator<Item = &str>| -> String {
-        cells.map(|cell| format!("<{tag}>{}</{tag}>", escape(cell))).collect()
+/// What was measured on.
+pub(super) fn machine(machine: &Machine) -> String {
+    let Machine { version, build, system, cores } = machine;
+    let (build, system) = (escape(build), escape(system));
+    format!("<p class=\"soft\">Tidegate {version}, {build} build, {system}, {cores} cores.</p>\n")
+}
+
+/// Whether figures are as good as they should be; nothing, if nothing was asked.
+pub(super) fn verdicts(verdicts: &[Verdict]) -> String {
+    if verdicts.is_empty() {
+        return String::new();
+    }
+    let line = |verdict: &Verdict| {
+        let class = if verdict.holds() { "ok" } else { "miss" };
+        let sign = if verdict.at_least { "at least" } else { "at most" };
+        let (found, wanted) = (verdict.found, verdict.wanted);
+        let question = escape(&verdict.question);
+        format!("<li class=\"{class}\">{question}: {found:.2} ({sign} {wanted:.1})</li>\n")
     };
-    let head = cells("th", &mut titles.iter().copied());
-    let body: String = rows
-        .iter()
-        .map(|row| format!("<tr>{}</tr>\n", cells("td", &mut row.iter().map(String::as_str))))
-        .collect();
-    format!(
-        "<div class=\"wide\"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n\
-         </table></div>\n"
-    )
+    let lines: String = verdicts.iter().map(line).collect();
+    format!("<h2>Verdicts</h2>\n<ul class=\"verdicts\">\n{lines}</ul>\n")
 }
 
 /// The names of the lines, each with its colour.

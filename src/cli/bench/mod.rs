@@ -1,27 +1,44 @@
-//! `tidegate bench`: figures, each beside a baseline in the same run.
+//! `tidegate bench`: a grid of figures, or one question and its answer.
 
-use std::fs::File;
+mod grid;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use tidegate::bench::{BenchRow, Settings, ingest, latency, operators, recovery};
 
+use self::grid::GridOptions;
 use super::failure::Failure;
+use super::output_file::OutputFile;
 use super::progress::Terminal;
 
-/// Measure, each figure beside a baseline in the same run
+/// Measure latency and throughput on a grid of workers, processes, intervals and rates
 ///
-/// Use a release build. What carries over to other machines is the ratio to the limit: a plain loop
-/// that does the same work without any framework, in the same process, on the same input.
+/// Records are due at their rate, whether or not the job is ready for them (an open loop), and
+/// latencies count from then: a stall of a second shows as a tail of a second. Then the highest
+/// rate that each job can keep up with is looked for. Use a release build.
+///
+/// The commands measure one thing each beside a plain loop that does the same work without any
+/// framework, in the same process, on the same input: that ratio carries over to other machines.
 #[derive(Args)]
-#[command(after_help = "Examples:
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:
+  tidegate bench --quick --html out.html
+  tidegate bench --workload clickstream --workers 1,2,4 --rate 50000 --json out.json
+  tidegate bench --full --json out.json --resume
+  tidegate report before.json after.json
   tidegate bench operators --json target/bench-operators.json
   tidegate bench operators --quick --only 'sliding hash'
   tidegate bench ingest --broker localhost:9092
-  tidegate bench latency")]
+  tidegate bench latency"
+)]
 pub struct Bench {
+    #[command(flatten)]
+    grid: GridOptions,
+
     #[command(subcommand)]
-    what: What,
+    what: Option<What>,
 }
 
 #[derive(Subcommand)]
@@ -66,13 +83,14 @@ struct IngestOptions {
 
 impl Bench {
     pub fn run(self, terminal: &Terminal) -> Result<(), Failure> {
-        let json = self.what.options().map_or(Ok(None), Options::open)?;
+        let Some(what) = self.what else { return self.grid.run(terminal) };
+        let json = what.options().map_or(Ok(None), Options::open)?;
         let bar = terminal.spinner();
         bar.set_message("measuring");
         let mut progress = |row: &BenchRow| {
             bar.set_message(format!("{}, {}, {}", row.bench, row.variant, row.dataset));
         };
-        let report = match self.what {
+        let report = match what {
             What::Spin => loop {
                 std::hint::spin_loop();
             },
@@ -88,12 +106,7 @@ impl Bench {
         bar.finish_and_clear();
         // Nobody listens on a closed terminal.
         let _ = terminal.print(&report.to_string());
-        if let Some((path, file)) = json {
-            report.write_json(file).map_err(|error| {
-                Failure::Other(format!("can't write `{}`: {error}", path.display()))
-            })?;
-        }
-        Ok(())
+        json.map_or(Ok(()), |file| file.write(report.json().as_bytes()))
     }
 }
 
@@ -111,9 +124,7 @@ impl What {
 
 impl Options {
     fn settings(&self, brokers: Option<String>) -> Settings {
-        if cfg!(debug_assertions) {
-            log::warn!("this is a debug build: its figures say nothing; use `cargo run --release`");
-        }
+        warn_of_debug_builds();
         Settings {
             quick: self.quick,
             only: self.only.clone(),
@@ -122,17 +133,14 @@ impl Options {
         }
     }
 
-    /// The file for the rows: what can't be written had better fail before hours of measuring.
-    fn open(&self) -> Result<Option<(PathBuf, File)>, Failure> {
-        let Some(path) = &self.json else { return Ok(None) };
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let file = parent.map_or(Ok(()), std::fs::create_dir_all).and_then(|()| File::create(path));
-        let file = file.map_err(|error| {
-            Failure::Usage(format!(
-                "can't write `{}`: {error}; give --json a file that can be written",
-                path.display()
-            ))
-        })?;
-        Ok(Some((path.clone(), file)))
+    /// The file for the rows.
+    fn open(&self) -> Result<Option<OutputFile>, Failure> {
+        self.json.as_deref().map(|path| OutputFile::create("--json", path)).transpose()
+    }
+}
+
+fn warn_of_debug_builds() {
+    if cfg!(debug_assertions) {
+        log::warn!("this is a debug build: its figures say nothing; use `cargo run --release`");
     }
 }

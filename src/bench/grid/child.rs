@@ -1,0 +1,76 @@
+//! A run of the program as a user would start it.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use super::{Cell, Grid, GridError};
+use crate::bench::PARENT_VARIABLE;
+use crate::metrics::BatchRecord;
+
+/// What a run left behind.
+pub(super) struct Ended {
+    pub(super) command: String,
+    pub(super) records: Vec<BatchRecord>,
+    /// What all its threads and processes have computed, in seconds, where the system says so.
+    pub(super) cpu_s: Option<f64>,
+    /// From its start to its end, in seconds.
+    pub(super) wall_s: f64,
+}
+
+/// Runs a cell for the time of the grid.
+pub(super) fn run(program: &Path, cell: &Cell, grid: &Grid) -> Result<Ended, GridError> {
+    let system = |what| move |source| GridError::System { what, source };
+    let place = tempfile::tempdir().map_err(system("make a directory"))?;
+    let metrics = place.path().join("metrics");
+    let mut arguments: Vec<String> = Vec::new();
+    if cell.processes > 1 {
+        arguments.extend(["launch", "-n"].map(str::to_owned));
+        arguments.push(cell.processes.to_string());
+    }
+    let Cell { workload, workers, interval_ms, rate, .. } = cell;
+    let (seed, time) = (grid.seed, grid.warm_up_ms + grid.measured_ms);
+    // As many partitions as workers: each makes its part of the records.
+    let source = format!("generate:?rate={rate}&seed={seed}&partitions={}", cell.peers());
+    let job = [
+        format!("run {workload} --workers {workers} --interval {interval_ms}ms --for {time}ms"),
+        format!("--source {source} --output changes --sink null --quiet --metrics"),
+    ];
+    arguments.extend(job.join(" ").split_whitespace().map(str::to_owned));
+    let shown = format!("tidegate {} FILE", arguments.join(" "));
+    let mut command = Command::new(program);
+    command
+        .args(&arguments)
+        .arg(&metrics)
+        .current_dir(place.path())
+        .env(PARENT_VARIABLE, std::process::id().to_string())
+        .stdin(Stdio::null());
+    let (begun, computed) = (Instant::now(), computed_by_children());
+    let ended = command.output().map_err(system("start the program again"))?;
+    let wall_s = begun.elapsed().as_secs_f64();
+    let cpu_s = computed_by_children().zip(computed).map(|(after, before)| after - before);
+    if !ended.status.success() {
+        let said = String::from_utf8_lossy(&ended.stderr);
+        let said = said.trim().lines().rev().take(4).collect::<Vec<_>>();
+        let said = said.into_iter().rev().collect::<Vec<_>>().join(" / ");
+        return Err(GridError::Run { command: shown, status: ended.status.to_string(), said });
+    }
+    let text = std::fs::read_to_string(&metrics).map_err(system("read what was measured"))?;
+    let records = text.lines().map(serde_json::from_str).collect::<Result<_, _>>();
+    let records = records
+        .map_err(|error| GridError::Nothing { command: shown.clone(), why: error.to_string() })?;
+    Ok(Ended { command: shown, records, cpu_s, wall_s })
+}
+
+/// What the processes that this one has waited for have computed, in seconds, and those that they have
+/// waited for.
+fn computed_by_children() -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // Behind the name, which may have spaces: the 16th and the 17th field of all (proc(5)).
+    let (_, fields) = stat.rsplit_once(") ")?;
+    let mut fields = fields.split(' ').skip(13);
+    let mut ticks = || fields.next()?.parse::<f64>().ok();
+    let (user, system) = (ticks()?, ticks()?);
+    // Ticks are hundredths of a second wherever Linux tells them to programs.
+    Some((user + system) / 100.0)
+}

@@ -1,0 +1,208 @@
+//! What the runs of a cell come to.
+
+use std::fmt;
+
+use super::latency::{Ccdf, of_batches, of_records, summed_up};
+use super::{Cell, GridReport, Run, Saturation};
+use crate::bench::report::rate;
+use crate::metrics::{Latency, imbalance};
+use crate::report::Table;
+
+/// The runs of a cell, together.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GridRow {
+    /// The cell.
+    pub cell: Cell,
+    /// How often it was run.
+    pub runs: usize,
+    /// Batches of all runs.
+    pub batches: usize,
+    /// Records that came through, a second: the median of the runs.
+    pub rate: f64,
+    /// From when a batch was due until all sinks had confirmed it.
+    pub batch: Latency,
+    /// How many batches took longer.
+    pub batch_ccdf: Ccdf,
+    /// From when a record was due until its batch was through.
+    pub record: Latency,
+    /// How many records took longer.
+    pub record_ccdf: Ccdf,
+    /// The least and the most of the runs' 99th percentiles of records, in milliseconds.
+    pub record_p99_ms: (f64, f64),
+    /// What all threads computed for a record, in microseconds, starts and ends included.
+    pub cpu_us: Option<f64>,
+    /// How much more than its share the busiest worker took in, by rows: 1 if all had as many.
+    pub imbalance: f64,
+    /// How much more than its share the busiest worker's operators worked, by time.
+    pub busy_imbalance: f64,
+    /// Records that were due and in no batch when the runs ended: the job did not keep up.
+    pub missing: u64,
+}
+
+impl GridRow {
+    fn of(runs: &[&Run]) -> Self {
+        let cell = runs[0].cell.clone();
+        let samples = || runs.iter().flat_map(|run| &run.samples);
+        let (batch, batch_ccdf) = summed_up(&of_batches(samples()));
+        let (record, record_ccdf) = summed_up(&of_records(samples(), cell.rate));
+        let p99s = runs.iter().map(|run| run.records().p99_ms);
+        let (least, most) = p99s.fold((f64::INFINITY, 0.0), |(least, most): (f64, f64), p99| {
+            (least.min(p99), most.max(p99))
+        });
+        let records: f64 = samples().map(|sample| (sample.to - sample.from) as f64).sum();
+        let cpu: Option<f64> = runs.iter().map(|run| run.cpu_s).sum();
+        let rates: Vec<f64> = runs.iter().map(|run| run.rate()).collect();
+        let worst = |of: &dyn Fn(&Run) -> f64| runs.iter().map(|run| of(run)).fold(1.0, f64::max);
+        GridRow {
+            runs: runs.len(),
+            batches: samples().count(),
+            rate: crate::compare::median(&rates),
+            batch,
+            batch_ccdf,
+            record,
+            record_ccdf,
+            record_p99_ms: (least, most),
+            cpu_us: cpu.map(|cpu_s| cpu_s * 1e6 / records.max(1.0)),
+            imbalance: worst(&|run| imbalance(&run.workers)),
+            busy_imbalance: worst(&|run| {
+                let busy = |load: &crate::metrics::WorkerLoad| load.busy_ms;
+                let all: f64 = run.workers.iter().map(busy).sum();
+                let most = run.workers.iter().map(busy).fold(0.0, f64::max);
+                if all > 0.0 { most * run.workers.len() as f64 / all } else { 1.0 }
+            }),
+            missing: runs.iter().map(|run| run.missing).sum(),
+            cell,
+        }
+    }
+
+    /// Whether the job was behind by more than the batches that were open.
+    pub fn is_behind(&self) -> bool {
+        let open = self.cell.rate * (2 * self.cell.interval_ms) as f64 / 1e3 * self.runs as f64;
+        self.missing as f64 > open
+    }
+}
+
+impl GridReport {
+    /// A row for each cell that was run.
+    pub fn rows(&self) -> Vec<GridRow> {
+        let mut cells: Vec<(&Cell, Vec<&Run>)> = Vec::new();
+        for run in &self.runs {
+            match cells.iter_mut().find(|(cell, _)| **cell == run.cell) {
+                Some((_, runs)) => runs.push(run),
+                None => cells.push((&run.cell, vec![run])),
+            }
+        }
+        let mut rows: Vec<GridRow> = cells.iter().map(|(_, runs)| GridRow::of(runs)).collect();
+        let place = |cell: &Cell| self.header.grid.cells().iter().position(|known| known == cell);
+        rows.sort_by_key(|row| place(&row.cell));
+        rows
+    }
+
+    /// The cells, as a table.
+    pub fn table(&self) -> Table {
+        let mut table = Table::new([
+            "workload, where and how often",
+            "records/s due",
+            "through",
+            "batch p50 ms",
+            "p99",
+            "record p50 ms",
+            "p99",
+            "p99 of runs",
+            "p99.9",
+            "max",
+            "CPU us/record",
+            "skew rows",
+            "skew time",
+        ]);
+        for row in self.rows() {
+            let several = row.cell.peers() > 1;
+            let skew = |skew: f64| if several { format!("{skew:.2}") } else { String::new() };
+            let (least, most) = row.record_p99_ms;
+            table.row([
+                row.cell.shape(),
+                rate(row.cell.rate),
+                format!("{}{}", rate(row.rate), if row.is_behind() { ", behind" } else { "" }),
+                format!("{:.2}", row.batch.p50_ms),
+                format!("{:.2}", row.batch.p99_ms),
+                format!("{:.2}", row.record.p50_ms),
+                format!("{:.2}", row.record.p99_ms),
+                if row.runs > 1 { format!("{least:.1} - {most:.1}") } else { String::new() },
+                format!("{:.2}", row.record.p999_ms),
+                format!("{:.2}", row.record.max_ms),
+                row.cpu_us.map_or(String::new(), |cpu| format!("{cpu:.2}")),
+                skew(row.imbalance),
+                skew(row.busy_imbalance),
+            ]);
+        }
+        table.filled()
+    }
+
+    /// The rate that each job could keep up with, and how it compares with one worker's.
+    pub fn saturation_table(&self) -> Table {
+        let mut table = Table::new([
+            "the highest rate kept up with",
+            "records/s",
+            "of one worker",
+            "p99 ms",
+            "tried",
+        ]);
+        for found in &self.saturations {
+            let Saturation { cell, probes, .. } = found;
+            let alone = self.saturations.iter().find(|other| {
+                let Cell { workload, interval_ms, .. } = &other.cell;
+                (workload, interval_ms) == (&cell.workload, &cell.interval_ms)
+                    && other.cell.peers() == 1
+            });
+            let ratio = alone.filter(|_| cell.peers() > 1).map(|alone| cell.rate / alone.cell.rate);
+            let best = probes.iter().find(|probe| probe.rate == cell.rate);
+            table.row([
+                cell.shape(),
+                rate(cell.rate),
+                ratio.map_or(String::new(), |ratio| format!("{ratio:.2}")),
+                best.map_or(String::new(), |probe| format!("{:.1}", probe.p99_ms)),
+                probes.len().to_string(),
+            ]);
+        }
+        table
+    }
+
+    /// What should be known about the figures.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        let machine = &self.header.machine;
+        if machine.build == "debug" {
+            notes.push("this is a debug build: its figures say nothing".to_owned());
+        }
+        let peers = self.runs.iter().map(|run| run.cell.peers()).max().unwrap_or(1);
+        if peers > machine.cores {
+            notes.push(format!(
+                "up to {peers} workers shared {} cores: more workers can't be faster here; look at the \
+                 CPU time of a record",
+                machine.cores
+            ));
+        }
+        for row in self.rows().iter().filter(|row| row.imbalance > 2.0) {
+            notes.push(format!(
+                "{}: one worker took in {:.1} times its share; a key has too many records, or there are \
+                 few keys",
+                row.cell.shape(),
+                row.imbalance
+            ));
+        }
+        notes
+    }
+}
+
+impl fmt::Display for GridReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.runs.is_empty() {
+            writeln!(f, "{}", self.table())?;
+        }
+        if !self.saturations.is_empty() {
+            writeln!(f, "{}", self.saturation_table())?;
+        }
+        writeln!(f, "Latencies are from when a batch or a record was due until all sinks had it.")?;
+        self.notes().iter().try_for_each(|note| writeln!(f, "note: {note}"))
+    }
+}
