@@ -7,6 +7,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod bench;
 mod cli;
 mod cluster;
 mod compare;
@@ -34,6 +35,7 @@ fn main() -> std::process::ExitCode {
         sinks::trials(),
         cluster::trials(),
         compare::trials(),
+        bench::trials(),
         cli::trials(),
         kafka::trials(),
         databases(),

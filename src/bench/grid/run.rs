@@ -99,7 +99,11 @@ impl Run {
         grid: &Grid,
         repeat: usize,
     ) -> Result<Self, GridError> {
-        let Ended { command, records, cpu_s, wall_s } = child::run(program, cell, grid)?;
+        Self::of(child::run(program, cell, grid)?, cell, grid, repeat)
+    }
+
+    fn of(ended: Ended, cell: &Cell, grid: &Grid, repeat: usize) -> Result<Self, GridError> {
+        let Ended { command, records, cpu_s, wall_s } = ended;
         let warm_up_ms = grid.warm_up_ms as f64;
         let mut loads: BTreeMap<u32, WorkerLoad> = BTreeMap::new();
         let mut samples = Vec::new();
@@ -149,5 +153,62 @@ impl Run {
             }
             _ => 0.0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::metrics::Listener;
+    use crate::source::Generator;
+    use crate::{Config, Trigger};
+
+    #[derive(Default)]
+    struct Records(Mutex<Vec<BatchRecord>>);
+
+    impl Listener for Records {
+        fn batch_completed(&self, record: &BatchRecord) {
+            self.0.lock().unwrap().push(record.clone());
+        }
+    }
+
+    /// A real job, whose sink stands still for `stall_ms` once.
+    fn run(stall_ms: u64) -> Run {
+        let records = Arc::new(Records::default());
+        let config = Config::new("stall")
+            .interval(Duration::from_millis(10))
+            .trigger(Trigger::Interval)
+            .listener(Arc::clone(&records) as Arc<dyn Listener>);
+        crate::run(config, move |ctx| {
+            let numbers = Generator::new("numbers", 1, |_, n| n).rows_per_s(10_000.0);
+            ctx.source(numbers.records(12_000)).foreach_batch(move |_tick, rows: &[u64]| {
+                if rows.contains(&6_000) {
+                    std::thread::sleep(Duration::from_millis(stall_ms));
+                }
+                Ok(())
+            });
+        })
+        .unwrap();
+        let records = std::mem::take(&mut *records.0.lock().unwrap());
+        let cell = Cell { workers: 1, processes: 1, interval_ms: 10, rate: 10_000.0, ..Cell::default() };
+        let grid = Grid { warm_up_ms: 100, measured_ms: 1_100, ..Grid::quick() };
+        let ended = Ended { command: "stall".into(), records, cpu_s: None, wall_s: 1.2 };
+        Run::of(ended, &cell, &grid, 0).unwrap()
+    }
+
+    #[test]
+    fn a_sink_that_stands_still_shows_in_every_record_that_waited() {
+        let run = run(500);
+        assert_eq!(run.samples.last().unwrap().to, 12_000);
+        let records = run.records();
+        // Half a second of records waited, the first of them for all of it: of 11,000 that were
+        // measured a half, and so a quarter for more than 250 ms.
+        assert!((500.0..1_500.0).contains(&records.max_ms), "{records:?}");
+        assert!(records.p95_ms > 350.0, "{records:?}");
+        let waited = run.samples.iter().filter(|sample| sample.total_ms() > 250.0).count();
+        assert!(waited < 10, "few batches: {waited}");
     }
 }

@@ -68,7 +68,7 @@ fn search<E>(
     let mut probes = Vec::new();
     let (mut holds, mut fails) = (0.0, f64::INFINITY);
     let mut rate = begin;
-    while rate <= RATE_MAX && rate >= 1.0 && fails > holds * CLOSE {
+    while (1.0..=RATE_MAX).contains(&rate) && fails > holds * CLOSE {
         let found = probe(rate)?;
         probes.push(found);
         if found.holds {
