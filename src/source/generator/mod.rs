@@ -153,13 +153,7 @@ impl<D: Record> Generator<D> {
     }
 
     fn by(name: String, recipe: Recipe<D>) -> Self {
-        Generator {
-            name,
-            recipe,
-            partitions: 1,
-            pace: Pace::PerBatch(10_000),
-            records: None,
-        }
+        Generator { name, recipe, partitions: 1, pace: Pace::PerBatch(10_000), records: None }
     }
 
     /// Deals the records to this many partitions.

@@ -52,8 +52,7 @@ impl House {
             time_ms: self.time_ms(event),
             extra: String::new(),
         };
-        let texts =
-            [&person.name, &person.email, &person.credit_card, &person.city, &person.state];
+        let texts = [&person.name, &person.email, &person.credit_card, &person.city, &person.state];
         let bytes = NUMBER_BYTES + texts.map(String::len).iter().sum::<usize>();
         person.extra = text::filling(random, bytes, PERSON_BYTES);
         person
@@ -155,7 +154,8 @@ mod tests {
     #[test]
     fn prices_and_sizes_are_as_they_are_said_to_be() {
         let (mut bytes, mut dearer) = (0, 0);
-        let bids: Vec<Bid> = events(50_000).into_iter().filter_map(NexmarkEvent::into_bid).collect();
+        let bids: Vec<Bid> =
+            events(50_000).into_iter().filter_map(NexmarkEvent::into_bid).collect();
         for bid in &bids {
             assert!((100..=100_000_000).contains(&bid.price), "{bid:?}");
             bytes += 4 * NUMBER_BYTES + bid.extra.len();
