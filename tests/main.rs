@@ -21,6 +21,7 @@ mod sources;
 #[cfg(all(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 mod sql;
 mod support;
+mod workloads;
 
 fn main() -> std::process::ExitCode {
     let arguments = libtest_mimic::Arguments::from_args();
@@ -34,6 +35,7 @@ fn main() -> std::process::ExitCode {
         sinks::trials(),
         cluster::trials(),
         compare::trials(),
+        workloads::trials(),
         cli::trials(),
         kafka::trials(),
         databases(),
