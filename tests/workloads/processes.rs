@@ -61,7 +61,7 @@ fn assert_alike(workload: &str, flags: &str) {
     let place = tempfile::tempdir().expect("a directory");
     let written = |how: &str| {
         let command = format!(
-            "{how} run {workload} {flags} --source generate:?records=3000&rate=100&seed=7&partitions=3 \
+            "{how} run {workload} {flags} --source generate:?records=3000&rate=75&seed=7&partitions=3 \
              --trigger available-now --records-per-partition 150 --sink jsonl:out --quiet"
         );
         tidegate(&command).within(place.path()).run().well();
