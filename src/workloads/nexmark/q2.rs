@@ -10,7 +10,7 @@ use crate::source::generator::nexmark::NexmarkEvent;
 /// # use tidegate::doc::nexmark;
 /// use tidegate::workloads::nexmark::q2;
 ///
-/// let some = nexmark(2_000, q2).concat();
+/// let some = nexmark(5_000, q2).concat();
 /// assert!(!some.is_empty() && some.iter().all(|(auction, _price)| auction % 123 == 0));
 /// ```
 pub fn q2(events: DStream<'_, NexmarkEvent>) -> DStream<'_, (u64, i64)> {
