@@ -62,7 +62,7 @@ fn assert_alike(workload: &str, flags: &str) {
     let written = |how: &str| {
         let command = format!(
             "{how} run {workload} {flags} --source generate:?records=3000&rate=75&seed=7&partitions=3 \
-             --trigger available-now --records-per-partition 150 --sink jsonl:out --quiet"
+             --trigger available-now --records-per-partition 149 --sink jsonl:out --quiet"
         );
         tidegate(&command).within(place.path()).run().well();
         let path = place.path().join("out");
