@@ -1,8 +1,10 @@
-//! A workload on made-up input: what it gives, held against a plain computation and, byte by byte,
-//! against itself on other numbers of workers.
+//! A workload on made-up input: what it gives, held against a plain computation, byte by byte
+//! against itself on other numbers of workers, and, if it is a table, against itself with its state
+//! kept in other ways.
 
 use std::collections::BTreeMap;
 
+use tidegate::compare::{Input, Mode, check};
 use tidegate::sink::{JsonLines, Memory};
 use tidegate::source::Generator;
 use tidegate::{BatchId, Config, DStream, Record, Span, Table, Trigger};
@@ -91,6 +93,9 @@ pub fn assert_table<D: Record, E: Record>(
     reference: impl Fn(&[Vec<D>]) -> Vec<E>,
 ) {
     let input = input(make);
+    let every = Mode::every(program.clone());
+    check(&Input::of(input.clone(), PARTITIONS), &every, 2)
+        .expect("every way is the same");
     let found = run(make, move |records| program(records).changes());
     let mut contents: BTreeMap<E, isize> = BTreeMap::new();
     for id in 1..=input.len() {

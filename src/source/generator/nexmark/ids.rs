@@ -27,9 +27,9 @@ const HOT_BIDDER_RATIO: u64 = 4;
 /// ... and all but one in so many auctions are the hot seller's.
 const HOT_SELLER_RATIO: u64 = 4;
 
-/// How many people came before the last one who is there at an event.
+/// How many people came before the last one who is there at an event: one comes in each round.
 fn last_person(event: u64) -> u64 {
-    event / EVENTS * PEOPLE + (event % EVENTS).min(PEOPLE - 1)
+    event / EVENTS
 }
 
 /// How many auctions opened before the last one that is open at an event; none at first.
