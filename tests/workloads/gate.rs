@@ -94,8 +94,7 @@ pub fn assert_table<D: Record, E: Record>(
 ) {
     let input = input(make);
     let every = Mode::every(program.clone());
-    check(&Input::of(input.clone(), PARTITIONS), &every, 2)
-        .expect("every way is the same");
+    check(&Input::of(input.clone(), PARTITIONS), &every, 2).expect("every way is the same");
     let found = run(make, move |records| program(records).changes());
     let mut contents: BTreeMap<E, isize> = BTreeMap::new();
     for id in 1..=input.len() {

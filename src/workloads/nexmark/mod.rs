@@ -76,8 +76,6 @@ mod winning;
 
 pub use calendar::{day_of, hour_of, minute_of};
 pub use kinds::WATERMARK_DELAY_MS;
-
-use kinds::{auctions, bids, people};
 pub use q0::q0;
 pub use q1::{in_euros, q1};
 pub use q2::q2;
@@ -103,5 +101,4 @@ pub use q21::{channel_id, q21};
 pub use q22::q22;
 pub use rank::{ByRank, PriceRank};
 pub use statistics::Statistics;
-use winning::winning_offers;
 pub use winning::{Lot, Offer};

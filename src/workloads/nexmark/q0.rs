@@ -1,6 +1,6 @@
 //! q0: all bids.
 
-use super::bids;
+use super::kinds::bids;
 use crate::DStream;
 use crate::source::generator::nexmark::{Bid, NexmarkEvent};
 

@@ -1,6 +1,6 @@
 //! q1: bids in euros.
 
-use super::bids;
+use super::kinds::bids;
 use crate::DStream;
 use crate::source::generator::nexmark::{Bid, NexmarkEvent};
 

@@ -1,6 +1,7 @@
 //! q10: bids by day and minute.
 
-use super::{bids, day_of, minute_of};
+use super::kinds::bids;
+use super::{day_of, minute_of};
 use crate::DStream;
 use crate::source::generator::nexmark::{Bid, NexmarkEvent};
 

@@ -1,6 +1,6 @@
 //! q11: sessions of bidders.
 
-use super::{WATERMARK_DELAY_MS, bids};
+use super::kinds::{WATERMARK_DELAY_MS, bids};
 use crate::source::generator::nexmark::NexmarkEvent;
 use crate::{DStream, TimeWindow};
 

@@ -1,6 +1,6 @@
 //! q12: bids of a bidder in a window of batches.
 
-use super::bids;
+use super::kinds::bids;
 use crate::source::generator::nexmark::NexmarkEvent;
 use crate::{DStream, Span, Table};
 

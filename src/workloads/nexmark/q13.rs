@@ -1,6 +1,6 @@
 //! q13: bids beside rows that stay.
 
-use super::bids;
+use super::kinds::bids;
 use crate::DStream;
 use crate::source::generator::nexmark::{Bid, NexmarkEvent};
 

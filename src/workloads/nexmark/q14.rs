@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{bids, hour_of, in_euros};
+use super::kinds::bids;
+use super::{hour_of, in_euros};
 use crate::DStream;
 use crate::source::generator::nexmark::{Bid, NexmarkEvent};
 

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use tidegate_operators::Aggregate;
 
-use super::{ByRank, bids, day_of};
+use super::kinds::bids;
+use super::{ByRank, day_of};
 use crate::source::generator::nexmark::NexmarkEvent;
 use crate::{DStream, Table};
 

@@ -1,6 +1,6 @@
 //! q18: the last bid of a bidder on an auction.
 
-use super::bids;
+use super::kinds::bids;
 use crate::source::generator::nexmark::{Bid, NexmarkEvent};
 use crate::{DStream, Max, Table};
 

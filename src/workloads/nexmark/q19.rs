@@ -1,6 +1,7 @@
 //! q19: the ten highest bids of an auction.
 
-use super::{Offer, bids};
+use super::Offer;
+use super::kinds::bids;
 use crate::source::generator::nexmark::NexmarkEvent;
 use crate::{DStream, Table};
 

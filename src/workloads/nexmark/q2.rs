@@ -1,6 +1,6 @@
 //! q2: bids on some auctions.
 
-use super::bids;
+use super::kinds::bids;
 use crate::DStream;
 use crate::source::generator::nexmark::NexmarkEvent;
 

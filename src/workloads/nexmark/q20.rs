@@ -1,6 +1,6 @@
 //! q20: bids beside their auctions.
 
-use super::{auctions, bids};
+use super::kinds::{auctions, bids};
 use crate::source::generator::nexmark::{Auction, Bid, NexmarkEvent};
 use crate::{DStream, Table};
 

@@ -1,6 +1,6 @@
 //! q21: the numbers of channels.
 
-use super::bids;
+use super::kinds::bids;
 use crate::DStream;
 use crate::source::generator::nexmark::{Bid, NexmarkEvent};
 

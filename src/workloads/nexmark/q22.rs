@@ -1,6 +1,6 @@
 //! q22: the directories of pages.
 
-use super::bids;
+use super::kinds::bids;
 use crate::DStream;
 use crate::source::generator::nexmark::{Bid, NexmarkEvent};
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{auctions, people};
+use super::kinds::{auctions, people};
 use crate::source::generator::nexmark::NexmarkEvent;
 use crate::{DStream, Table};
 

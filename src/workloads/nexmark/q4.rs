@@ -1,6 +1,6 @@
 //! q4: the mean price of a category.
 
-use super::winning_offers;
+use super::winning::winning_offers;
 use crate::source::generator::nexmark::NexmarkEvent;
 use crate::{Count, DStream, Sum, Table};
 

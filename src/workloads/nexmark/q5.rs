@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::highest::Highest;
-use super::{WATERMARK_DELAY_MS, bids};
+use super::kinds::{WATERMARK_DELAY_MS, bids};
 use crate::source::generator::nexmark::NexmarkEvent;
 use crate::{DStream, TimeWindow, TimeWindows};
 

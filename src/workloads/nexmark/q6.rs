@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use super::winning_offers;
+use super::winning::winning_offers;
 use crate::source::generator::nexmark::NexmarkEvent;
 use crate::{Count, DStream, Sum, Table};
 

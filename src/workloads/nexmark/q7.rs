@@ -1,7 +1,7 @@
 //! q7: the highest bids of a window.
 
 use super::highest::Highest;
-use super::{WATERMARK_DELAY_MS, bids};
+use super::kinds::{WATERMARK_DELAY_MS, bids};
 use crate::source::generator::nexmark::{Bid, NexmarkEvent};
 use crate::{DStream, TimeWindow, TimeWindows};
 

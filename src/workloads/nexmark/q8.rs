@@ -1,6 +1,6 @@
 //! q8: new people who sell.
 
-use super::{WATERMARK_DELAY_MS, auctions, people};
+use super::kinds::{WATERMARK_DELAY_MS, auctions, people};
 use crate::source::generator::nexmark::NexmarkEvent;
 use crate::{DStream, TimeWindow, TimeWindows};
 

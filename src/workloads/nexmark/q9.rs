@@ -1,6 +1,7 @@
 //! q9: winning bids.
 
-use super::{Lot, Offer, winning_offers};
+use super::winning::winning_offers;
+use super::{Lot, Offer};
 use crate::source::generator::nexmark::NexmarkEvent;
 use crate::{DStream, Table};
 

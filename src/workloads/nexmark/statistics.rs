@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use tidegate_operators::Record;
 
-use super::{ByRank, PriceRank, bids, minute_of};
+use super::kinds::bids;
+use super::{ByRank, PriceRank, minute_of};
 use crate::source::generator::nexmark::{Bid, NexmarkEvent};
 use crate::{DStream, Table};
 

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use serde::{Deserialize, Serialize};
 
-use super::{auctions, bids};
+use super::kinds::{auctions, bids};
 use crate::source::generator::nexmark::NexmarkEvent;
 use crate::{DStream, Max, Table};
 
