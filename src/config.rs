@@ -1,6 +1,7 @@
 //! How a job runs: workers, clock, limits.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -96,8 +97,24 @@ pub struct Cluster {
     /// What every process must know to be let in; empty for none, on a host that nobody else can
     /// reach.
     pub secret: Secret,
+    /// TLS between the processes, in which both sides show a certificate (feature `tls`).
+    pub tls: Option<Tls>,
     /// For how long to wait for the other processes at the start.
     pub join_timeout: Option<Duration>,
+}
+
+/// The files for TLS between the processes of a job, all in PEM.
+///
+/// A process believes another if its certificate is signed by the authority and, where it was called,
+/// names the host of its address.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    /// Whose certificates are believed: certificates of one or more authorities.
+    pub authority: PathBuf,
+    /// This process's certificate, and those between it and the authority if there are any.
+    pub certificate: PathBuf,
+    /// The certificate's private key.
+    pub key: PathBuf,
 }
 
 /// Bytes that are never shown.

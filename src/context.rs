@@ -4,12 +4,14 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tidegate_operators::batched::{Attachment, BatchOperator, Report, Restore, attach};
+use tidegate_operators::batched::{
+    Attached, Attachment, BatchOperator, Report, Restore, Route, attach,
+};
 use tidegate_operators::{Peers, Record, interop};
 use timely::ExchangeData;
 use timely::container::NoopBuilder;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
-use timely::dataflow::operators::{Operator, Probe, ToStream};
+use timely::dataflow::operators::{Concat, Operator, Probe, ToStream};
 use timely::dataflow::{Scope, Stream};
 
 use crate::batch::{BatchId, ChunkStream, RowStream, Tick};
@@ -18,7 +20,7 @@ use crate::dstream::DStream;
 use crate::engine::build::{Build, Phase, Saving};
 use crate::engine::registry::DeclaredState;
 use crate::error::{BuildError, RunError};
-use crate::recovery::{self, Saved, Saver, Schema};
+use crate::recovery::{self, Restored, Saved, SavedRows, Saver, Schema};
 use crate::source::{DeadLetter, Source, SourceStreams};
 
 /// The beginning of a program: what a job is built from, on every worker alike.
@@ -37,6 +39,15 @@ pub(crate) struct Options {
     pub(crate) uid: Option<String>,
     pub(crate) strategy: Option<Strategy>,
     pub(crate) ordered: bool,
+}
+
+/// A stateful operator, while it is built.
+pub(crate) struct Named<S> {
+    number: u32,
+    uid: String,
+    rows: SavedRows<S>,
+    /// The restored rows, if they are to be saved anew.
+    migrated: Option<Vec<S>>,
 }
 
 impl Options {
@@ -119,7 +130,7 @@ impl<'s> Context<'s> {
 
     pub(crate) fn strategy(self, options: &Options) -> Strategy {
         let strategy = options.strategy.unwrap_or(self.build.config.strategy);
-        if strategy != Strategy::HashIndex && self.build.config.checkpoints.is_some() {
+        if strategy.computes_anew() && self.build.config.checkpoints.is_some() {
             self.reject(BuildError::NotSaved { what: strategy.name() });
         }
         strategy
@@ -133,29 +144,49 @@ impl<'s> Context<'s> {
         input: Stream<'s, BatchId, O::Input>,
         operator: O,
     ) -> Stream<'s, BatchId, O::Output> {
+        let (named, attachment) = self.named_attachment(kind, options, SavedRows::of::<O>());
+        self.settle(named, attach(input, operator, attachment))
+    }
+
+    /// How a stateful operator is built: with a name of its own, and what was saved under it.
+    pub(crate) fn named_attachment<S: Record>(
+        self,
+        kind: &str,
+        options: &Options,
+        rows: SavedRows<S>,
+    ) -> (Named<S>, Attachment<'s, BatchId, S>) {
         let (number, uid) = self.build.name_operator(kind, options.uid.as_deref());
         let mut attachment = Attachment::named(uid.clone()).on_ticks(self.ticks());
         if let (Phase::Dry(declared), true) =
             (&self.build.phase, self.build.config.checkpoints.is_some())
         {
-            let schema = Schema::of::<O::Saved>();
+            let schema = Schema::of::<S>();
             declared.borrow_mut().states.push(DeclaredState { uid: uid.clone(), schema });
         }
-        let saving = self.build.saving.as_ref();
-        if let Some(saving) = saving {
+        let mut named = Named { number, uid, rows, migrated: None };
+        if let Some(saving) = &self.build.saving {
             attachment.tapped = true;
-            match saving.recovery.rows_of(&uid, &self.build.peers, O::route, O::fold) {
-                Ok(Some((as_of, rows))) => {
+            match saving.recovery.rows_of(&named.uid, &self.build.peers, rows) {
+                Ok(Some(Restored { as_of, rows, is_migrated })) => {
+                    named.migrated = is_migrated.then(|| rows.clone());
                     attachment.restore = Some(Restore { rows: rows.to_stream(self.scope), as_of });
                 }
                 Ok(None) => {}
                 Err(error) => self.abandon(error.into()),
             }
         }
-        let attached = attach(input, operator, attachment);
-        self.report(number, attached.reports);
-        if let (Some(saving), Some(tap)) = (saving, attached.tap) {
-            self.save::<O>(saving, (number, uid), tap);
+        (named, attachment)
+    }
+
+    /// What becomes of all that a stateful operator gives; its output.
+    pub(crate) fn settle<S: Record, C>(
+        self,
+        named: Named<S>,
+        attached: Attached<'s, BatchId, C, S>,
+    ) -> Stream<'s, BatchId, C> {
+        self.report(named.number, attached.reports);
+        if let (Some(saving), Some(tap)) = (&self.build.saving, attached.tap) {
+            self.save(saving, named, tap);
         }
         attached.output
     }
@@ -175,27 +206,31 @@ impl<'s> Context<'s> {
         attached.output
     }
 
-    fn save<O: BatchOperator<BatchId>>(
-        self,
-        saving: &Saving,
-        (operator, uid): (u32, String),
-        tap: RowStream<'s, O::Saved>,
-    ) {
-        if let Some(publisher) = &mut *saving.publisher.borrow_mut() {
-            publisher.expect(operator, uid.clone(), Schema::of::<O::Saved>(), O::form());
-        }
+    fn save<S: Record>(self, saving: &Saving, named: Named<S>, mut tap: RowStream<'s, S>) {
+        let Named { number: operator, uid, rows, migrated } = named;
         let recovery = &saving.recovery;
         let past = recovery.past.manifest.iter().flat_map(|manifest| &manifest.operators);
+        let is_migrated = migrated.is_some();
+        let has_past = past.into_iter().any(|state| state.uid == uid && !state.files.is_empty());
+        if let Some(publisher) = &mut *saving.publisher.borrow_mut() {
+            let schema = (Schema::of::<S>(), rows.form);
+            publisher.expect(operator, uid.clone(), schema, is_migrated);
+        }
+        if let Some(mut migrated) = migrated {
+            // What all workers have is saved by the first.
+            let is_first = self.scope.index() == 0;
+            migrated.retain(|row| is_first || (rows.route)(row) != Route::Everywhere);
+            tap = tap.concat(migrated.to_stream(self.scope));
+        }
         let saver = Saver {
             store: recovery.store.clone(),
             generation: recovery.generation,
             control: Arc::clone(&self.build.control),
             operator,
-            has_past: past.into_iter().any(|state| state.uid == uid && !state.files.is_empty()),
+            has_past: has_past && !is_migrated,
             uid,
             worker: self.scope.index() as u32,
-            route: O::route,
-            fold: O::fold,
+            rows,
         };
         let saved = match recovery::save(tap, self.build.limited_ticks.clone(), saver) {
             Ok(saved) => saved,

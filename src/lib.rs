@@ -99,7 +99,7 @@ pub mod workloads;
 pub use tidegate_abomonation as abomonation;
 
 pub use batch::{BatchId, ChunkStream, Collection, Diff, RowStream, Tick};
-pub use config::{Cluster, Config, Secret, Strategy, Trigger};
+pub use config::{Cluster, Config, Secret, Strategy, Tls, Trigger};
 pub use context::Context;
 pub use dstream::{DStream, Learned, OperatorOutput, Span, StateStream};
 pub use engine::{Job, Local, ManualClock, Stopper, run, start};

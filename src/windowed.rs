@@ -1,5 +1,6 @@
 //! Windows: the rule that says when a record goes again.
 
+use tidegate_operators::batched::Attachment;
 use tidegate_operators::combine::{Everything, Keyed, Pairs, Whole};
 use tidegate_operators::contents::WindowRows;
 use tidegate_operators::keyed::{
@@ -15,6 +16,7 @@ use crate::config::Strategy;
 use crate::dstream::{DStream, Order};
 use crate::error::BuildError;
 use crate::fault::{self, Rule};
+use crate::recovery::SavedRows;
 use crate::table::Table;
 
 /// A stream with a rule that says when its records go again: after a sliding window's length, or
@@ -289,19 +291,23 @@ impl<'s> crate::Context<'s> {
         V: 'static,
         A: Aggregate<V>,
     {
+        // What is in a window is given again; keys that have left it are not.
+        let is_derived = matches!((fed, departed), (Fed::ByWindow, Departed::Drop));
         if self.strategy(options) == Strategy::Arrangement {
-            let (number, uid) = self.build().name_operator(kind, options.uid.as_deref());
-            let summed = accumulate_arranged(tallies, &uid, aggregate);
-            self.report(number, summed.reports);
-            return summed.output.inner;
+            if is_derived {
+                let (number, uid) = self.build().name_operator(kind, options.uid.as_deref());
+                let summed = accumulate_arranged(tallies, Attachment::named(uid), aggregate);
+                self.report(number, summed.reports);
+                return summed.output;
+            }
+            let rows = SavedRows::of::<Accumulate<K, V, A>>();
+            let (named, attachment) = self.named_attachment(kind, options, rows);
+            return self.settle(named, accumulate_arranged(tallies, attachment, aggregate));
         }
         let operator = Accumulate::<K, V, A>::new(aggregate, departed);
-        match (fed, departed) {
-            // What is in the window is given again; keys that have left it are not.
-            (Fed::ByWindow, Departed::Drop) => {
-                self.attach_derived(kind, options, tallies, operator)
-            }
-            _ => self.attach(kind, options, tallies, operator),
+        match is_derived {
+            true => self.attach_derived(kind, options, tallies, operator),
+            false => self.attach(kind, options, tallies, operator),
         }
     }
 }

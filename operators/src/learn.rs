@@ -211,6 +211,7 @@ where
             (None, None)
         };
         let ports = 3 + usize::from(tapped);
+        let is_restored = restored.is_some();
 
         let (index, count) = (peers.index() as u64, peers.count() as u64);
         let is_owner = peers.owner_of_key(&()) == peers.index();
@@ -226,6 +227,10 @@ where
                     rows: Vec::new(),
                 };
                 rows.for_each(|time, chunks| {
+                    // The model has seen what was restored before it.
+                    if is_restored && time.time().outer == T::minimum() {
+                        return;
+                    }
                     let open = open.entry(time.time().outer).or_insert_with(|| begin(&time));
                     open.rows.extend(std::mem::take(chunks).into_rows());
                 });

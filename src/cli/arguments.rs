@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use tidegate::metrics::MetricsFile;
 use tidegate::rate::{Pid, RateControl};
 use tidegate::recovery::Checkpoints;
-use tidegate::{Cluster, Config, Secret, Strategy, Trigger};
+use tidegate::{Cluster, Config, Secret, Strategy, Tls, Trigger};
 
 use super::failure::Failure;
 use super::progress::{ProgressLine, Terminal};
@@ -39,6 +39,19 @@ pub struct ClusterArguments {
     /// A file with the secret that every process must know; or the variable TIDEGATE_SECRET
     #[arg(long, value_name = "FILE")]
     pub secret_file: Option<PathBuf>,
+
+    /// Speak TLS with the other processes, and believe those with a certificate by this authority
+    /// (PEM); in builds with the feature `tls`
+    #[arg(long, value_name = "FILE", requires_all = ["tls_certificate", "tls_key"])]
+    pub tls_ca: Option<PathBuf>,
+
+    /// With --tls-ca: this process's certificate, for the host of its address
+    #[arg(long, value_name = "FILE", requires = "tls_ca")]
+    pub tls_certificate: Option<PathBuf>,
+
+    /// With --tls-ca: the certificate's private key
+    #[arg(long, value_name = "FILE", requires = "tls_ca")]
+    pub tls_key: Option<PathBuf>,
 
     /// Bind each worker to a core of its own
     #[arg(long)]
@@ -293,7 +306,15 @@ impl ClusterArguments {
                 path.display()
             )));
         }
-        Ok(Some(Cluster { process, addresses, secret, join_timeout: None }))
+        let tls = match (&self.tls_ca, &self.tls_certificate, &self.tls_key) {
+            (Some(authority), Some(certificate), Some(key)) => Some(Tls {
+                authority: authority.clone(),
+                certificate: certificate.clone(),
+                key: key.clone(),
+            }),
+            _ => None,
+        };
+        Ok(Some(Cluster { process, addresses, secret, tls, join_timeout: None }))
     }
 }
 

@@ -1,13 +1,12 @@
 //! Models that learn from a stream.
 
-use tidegate_operators::batched::Attachment;
 use tidegate_operators::learn::{self, Learner};
 use tidegate_operators::{Chunks, Record};
 
 use super::{DStream, RowOrder};
 use crate::batch::{ChunkStream, chunkwise};
 use crate::context::Context;
-use crate::error::BuildError;
+use crate::recovery::SavedRows;
 
 /// What [`DStream::learn`] gives: the model after each batch.
 pub struct Learned<'s, M> {
@@ -55,14 +54,10 @@ impl<'s, D: Record> DStream<'s, D> {
     /// ```
     pub fn learn<L: Learner<D>>(self, learner: L, model: L::Model) -> Learned<'s, L::Model> {
         let ctx = self.ctx;
-        if ctx.build().config.checkpoints.is_some() {
-            ctx.reject(BuildError::NotSaved { what: "a model that learns" });
-        }
-        let (number, uid) = ctx.build().name_operator("learn", self.options.uid.as_deref());
-        let attachment = Attachment::named(uid).on_ticks(ctx.ticks());
+        let rows = SavedRows::of_one_thing();
+        let (named, attachment) = ctx.named_attachment("learn", &self.options, rows);
         let learned = learn::learn(self.chunks, ctx.peers(), learner, model, attachment);
-        ctx.report(number, learned.reports);
-        Learned { ctx, models: learned.output }
+        Learned { ctx, models: ctx.settle(named, learned) }
     }
 }
 

@@ -47,7 +47,7 @@ pub fn check_restore(
     };
     if let Some(manifest) = &mut manifest {
         manifest.operators.retain(|state| !checkpoints.dropped.contains(&state.uid));
-        manifest.check(&declared.states)?;
+        manifest.check(&declared.states, &checkpoints.migrations)?;
     }
     let rows_of = |uid: &String| {
         let mut known = manifest.iter().flat_map(|manifest| &manifest.operators);

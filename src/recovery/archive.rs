@@ -114,23 +114,8 @@ impl Archive {
         manifest: &Manifest,
         state: &OperatorState,
     ) -> Result<Option<Vec<Value>>, RecoveryError> {
-        let mut saved = Vec::new();
-        for file in &state.files {
-            let content = file.read(&self.store)?;
-            let mut is_known = true;
-            state_file::open(&content, &(0..=KEY_GROUPS - 1), |encoded| {
-                match rows::read(&state.schema, encoded) {
-                    None => is_known = false,
-                    Some(rows) => saved.extend(rows?),
-                }
-                Ok(())
-            })
-            .map_err(|what| self.store.damaged(&file.path, what))?;
-            if !is_known {
-                return Ok(None);
-            }
-        }
-        Ok(Some(rows::held(saved, state.form, manifest.tick.id)))
+        let saved = rows::of(&self.store, state)?;
+        Ok(saved.map(|saved| rows::held(saved, state.form, manifest.tick.id)))
     }
 
     /// Puts a batch aside that is planned and not saved: the job's next start hands its records to the

@@ -6,6 +6,7 @@ use tidegate_operators::batched::SavedForm;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::generation::json;
+use super::migration::Migration;
 use super::schema::Schema;
 use super::store::Store;
 use crate::batch::BatchId;
@@ -146,13 +147,21 @@ impl Manifest {
     }
 
     /// That a program has every operator whose state was saved, and can read it.
-    pub(crate) fn check(&self, states: &[DeclaredState]) -> Result<(), RecoveryError> {
+    pub(crate) fn check(
+        &self,
+        states: &[DeclaredState],
+        migrations: &[Migration],
+    ) -> Result<(), RecoveryError> {
         for saved in self.operators.iter().filter(|saved| !saved.files.is_empty()) {
             let uid = saved.uid.clone();
             let Some(state) = states.iter().find(|state| state.uid == uid) else {
                 return Err(RecoveryError::OperatorGone { uid });
             };
-            if let Some(difference) = saved.schema.difference(&state.schema) {
+            let is_migrated = saved.schema.row_format().is_some()
+                && migrations.iter().any(|migration| migration.uid == uid);
+            if let Some(difference) = saved.schema.difference(&state.schema)
+                && !is_migrated
+            {
                 return Err(RecoveryError::SchemaChanged { uid, difference });
             }
         }

@@ -20,6 +20,7 @@ pub(crate) mod frames;
 mod generation;
 mod journal;
 mod manifest;
+mod migration;
 mod plan_log;
 mod publisher;
 mod recovered;
@@ -37,9 +38,10 @@ pub use manifest::{Manifest, OperatorState, Position, StateFile};
 pub use schema::Schema;
 
 pub(crate) use journal::JournalLog;
+pub(crate) use migration::Migration;
 pub(crate) use publisher::Publisher;
-pub(crate) use recovered::{Past, Recovery};
-pub(crate) use saver::{Saved, Saver, build as save};
+pub(crate) use recovered::{Past, Recovery, Restored};
+pub(crate) use saver::{Saved, SavedRows, Saver, build as save};
 pub(crate) use store::sync as sync_directory;
 
 /// Where a job's checkpoints lie, and how often they are made.
@@ -67,6 +69,7 @@ pub struct Checkpoints {
     pub keep: usize,
     /// Operators whose saved state is forgotten.
     pub dropped: Vec<String>,
+    pub(crate) migrations: Vec<Migration>,
 }
 
 impl Checkpoints {
@@ -77,6 +80,7 @@ impl Checkpoints {
             every: Duration::from_secs(10),
             keep: 3,
             dropped: Vec::new(),
+            migrations: Vec::new(),
         }
     }
 
@@ -90,6 +94,34 @@ impl Checkpoints {
     /// begins anew.
     pub fn drop_state(mut self, uid: impl Into<String>) -> Self {
         self.dropped.push(uid.into());
+        self
+    }
+
+    /// Takes up the saved state of an operator whose type has changed since: each saved row, in JSON as
+    /// `tidegate checkpoint show` prints it, becomes what `function` makes of it, read by the new
+    /// type's [`Deserialize`](serde::Deserialize).
+    ///
+    /// A field that was added needs no more than `#[serde(default)]`, one that was removed or made
+    /// wider nothing: the function may give back what it is given. It is called if the type has changed,
+    /// and may stay where it is; the next checkpoint has rows of the new type alone. A start fails,
+    /// naming the row, if one does not fit; so it does with values that JSON can't tell, as integers of
+    /// more than 64 bits and maps whose keys are not text.
+    ///
+    /// ```
+    /// use serde_json::json;
+    /// use tidegate::recovery::Checkpoints;
+    ///
+    /// // Carts were `(user, items)`, and are `(user, {items, coupon})`.
+    /// let checkpoints = Checkpoints::at("state/carts")
+    ///     .migrate("carts", |row| json!([row[0], {"items": row[1], "coupon": null}]));
+    /// assert!(format!("{checkpoints:?}").contains("carts"));
+    /// ```
+    pub fn migrate(
+        mut self,
+        uid: impl Into<String>,
+        function: impl Fn(serde_json::Value) -> serde_json::Value + Send + Sync + 'static,
+    ) -> Self {
+        self.migrations.push(Migration::new(uid.into(), function));
         self
     }
 

@@ -94,8 +94,17 @@ impl Publisher {
         })
     }
 
-    /// An operator will save its state.
-    pub(crate) fn expect(&mut self, operator: u32, uid: String, schema: Schema, form: SavedForm) {
+    /// An operator will save its state: what has changed, or all of it.
+    pub(crate) fn expect(
+        &mut self,
+        operator: u32,
+        uid: String,
+        (schema, form): (Schema, SavedForm),
+        saves_all: bool,
+    ) {
+        if saves_all {
+            self.inherited.remove(&uid);
+        }
         self.operators.insert(operator, OperatorState { uid, schema, form, files: Vec::new() });
     }
 

@@ -11,7 +11,7 @@ use super::journal::JournalLog;
 use super::manifest::{Manifest, Position};
 use super::plan_log::{self, DurablePlan, Planned};
 use super::store::Store;
-use super::{Checkpoints, aside, generation, state_file};
+use super::{Checkpoints, Migration, SavedRows, Schema, aside, generation, state_file};
 use crate::batch::BatchId;
 use crate::engine::registry::DeclaredState;
 use crate::error::RecoveryError;
@@ -22,6 +22,7 @@ pub(crate) struct Recovery {
     pub(crate) store: Store,
     pub(crate) generation: u64,
     pub(crate) keep: usize,
+    migrations: Vec<Migration>,
     pub(crate) plan_log: Arc<DurablePlan>,
     pub(crate) past: Past,
 }
@@ -119,6 +120,7 @@ impl Recovery {
             store,
             generation,
             keep: checkpoints.keep,
+            migrations: checkpoints.migrations.clone(),
             past,
         })
     }
@@ -138,6 +140,7 @@ impl Recovery {
             store,
             generation,
             keep: checkpoints.keep,
+            migrations: checkpoints.migrations.clone(),
         })
     }
 
@@ -149,7 +152,7 @@ impl Recovery {
     /// That the program has every operator whose state was saved, and can read it.
     pub(crate) fn check(&self, states: &[DeclaredState]) -> Result<(), RecoveryError> {
         match &self.past.manifest {
-            Some(manifest) => manifest.check(states),
+            Some(manifest) => manifest.check(states, &self.migrations),
             None => Ok(()),
         }
     }
@@ -160,42 +163,61 @@ impl Recovery {
         &self,
         uid: &str,
         peers: &Peers,
-        route: fn(&S) -> Route,
-        fold: fn(Vec<S>, Folding) -> Vec<S>,
-    ) -> Result<Option<(Tick, Vec<S>)>, RecoveryError> {
+        treated: SavedRows<S>,
+    ) -> Result<Option<Restored<S>>, RecoveryError> {
         let Some(manifest) = &self.past.manifest else { return Ok(None) };
         let Some(state) = manifest.operators.iter().find(|state| state.uid == uid) else {
             return Ok(None);
         };
-        let is_own = |group: &u64| peers.owner_of_group(*group) == peers.index();
-        let first = (0..KEY_GROUPS).find(is_own);
-        let last = (0..KEY_GROUPS).rev().find(is_own);
-        let (Some(first), Some(last)) = (first, last) else {
-            return Ok(Some((manifest.tick, Vec::new())));
-        };
+        let SavedRows { route, fold, .. } = treated;
         let is_wanted = |row: &S| match route(row) {
             Route::Key(hash) => peers.owner_of_hash(hash) == peers.index(),
             Route::Everywhere => true,
         };
         // Rows of different keys have nothing to do with each other, and a few are folded faster than many.
         let is_by_key = state.form == SavedForm::Latest;
+        let group = |row: &S| if is_by_key { state_file::group(route(row)) } else { 0 };
         let mut groups: BTreeMap<u64, Vec<S>> = BTreeMap::new();
-        for file in &state.files {
-            let content = file.read(&self.store)?;
-            state_file::decode(&content, &(first..=last), |mut more: Vec<S>| {
-                more.retain(is_wanted);
-                let group = more.first().map_or(0, |row| match is_by_key {
-                    true => state_file::group(route(row)),
-                    false => 0,
-                });
-                groups.entry(group).or_default().append(&mut more);
-            })
-            .map_err(|what| self.store.damaged(&file.path, what))?;
+        let mut restored = Restored { as_of: manifest.tick, rows: Vec::new(), is_migrated: false };
+
+        let migration = self.migrations.iter().find(|migration| migration.uid == uid);
+        let has_changed = || state.schema.difference(&Schema::of::<S>()).is_some();
+        if let Some(migration) = migration.filter(|_| has_changed()) {
+            // Another type may have other hashes: whose a row is can only be told now.
+            restored.is_migrated = true;
+            let rows = migration.rows_of::<S>(&self.store, state)?;
+            for row in rows.into_iter().filter(is_wanted) {
+                groups.entry(group(&row)).or_default().push(row);
+            }
+        } else {
+            let is_own = |group: &u64| peers.owner_of_group(*group) == peers.index();
+            let first = (0..KEY_GROUPS).find(is_own);
+            let last = (0..KEY_GROUPS).rev().find(is_own);
+            let (Some(first), Some(last)) = (first, last) else { return Ok(Some(restored)) };
+            for file in &state.files {
+                let content = file.read(&self.store)?;
+                state_file::decode(&content, &(first..=last), |mut more: Vec<S>| {
+                    more.retain(is_wanted);
+                    let group = more.first().map_or(0, group);
+                    groups.entry(group).or_default().append(&mut more);
+                })
+                .map_err(|what| self.store.damaged(&file.path, what))?;
+            }
         }
         let folding = Folding { through: manifest.tick.id, is_whole: true };
-        let rows = groups.into_values().flat_map(|rows| fold(rows, folding)).collect();
-        Ok(Some((manifest.tick, rows)))
+        restored.rows = groups.into_values().flat_map(|rows| fold(rows, folding)).collect();
+        Ok(Some(restored))
     }
+}
+
+/// A worker's part of an operator's saved state.
+pub(crate) struct Restored<S> {
+    /// The last batch that is in it.
+    pub(crate) as_of: Tick,
+    /// The oldest first.
+    pub(crate) rows: Vec<S>,
+    /// Whether the rows are not as they lie in the files, and have to be saved anew.
+    pub(crate) is_migrated: bool,
 }
 
 /// The newest checkpoint that is whole, and the plan behind it.

@@ -7,9 +7,14 @@ use serde::de::{DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess,
 use serde_json::{Map, Value, json};
 use serde_reflection::{ContainerFormat, Format, Registry, VariantFormat};
 use tidegate_operators::batched::SavedForm;
+use tidegate_operators::ship::KEY_GROUPS;
 
+use super::manifest::OperatorState;
 use super::schema::{RowFormat, Schema};
+use super::state_file;
+use super::store::Store;
 use crate::batch::BatchId;
+use crate::error::RecoveryError;
 
 /// Reads encoded rows; `None` if the schema says nothing about them.
 pub(super) fn read(schema: &Schema, encoded: &[u8]) -> Option<Result<Vec<Value>, String>> {
@@ -22,6 +27,30 @@ pub(super) fn read(schema: &Schema, encoded: &[u8]) -> Option<Result<Vec<Value>,
         Ok(other) => Ok(vec![other]),
         Err(error) => Err(error.to_string()),
     })
+}
+
+/// All rows that an operator has saved, oldest first; `None` if what they are made of is not known.
+pub(super) fn of(
+    store: &Store,
+    state: &OperatorState,
+) -> Result<Option<Vec<Value>>, RecoveryError> {
+    let mut saved = Vec::new();
+    for file in &state.files {
+        let content = file.read(store)?;
+        let mut is_known = true;
+        state_file::open(&content, &(0..=KEY_GROUPS - 1), |encoded| {
+            match read(&state.schema, encoded) {
+                None => is_known = false,
+                Some(rows) => saved.extend(rows?),
+            }
+            Ok(())
+        })
+        .map_err(|what| store.damaged(&file.path, what))?;
+        if !is_known {
+            return Ok(None);
+        }
+    }
+    Ok(Some(saved))
 }
 
 /// What rows, oldest first, say together of the state through a batch.

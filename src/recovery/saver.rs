@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tidegate_operators::Record;
-use tidegate_operators::batched::{Folding, Route};
+use tidegate_operators::batched::{BatchOperator, Folding, Route, SavedForm};
 use tidegate_operators::ship::KEY_GROUPS;
 use timely::container::NoopBuilder;
 use timely::dataflow::channels::pact::Pipeline;
@@ -32,6 +32,40 @@ pub(crate) struct Saved {
     pub(crate) files: Vec<StateFile>,
 }
 
+/// How the rows of an operator's state are treated.
+pub(crate) struct SavedRows<S> {
+    /// Where a row belongs when it comes back.
+    pub(crate) route: fn(&S) -> Route,
+    /// Fewer rows that stand for many.
+    pub(crate) fold: fn(Vec<S>, Folding) -> Vec<S>,
+    /// How they are read by whoever has no program.
+    pub(crate) form: SavedForm,
+}
+
+impl<S> Clone for SavedRows<S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S> Copy for SavedRows<S> {}
+
+impl<S> SavedRows<S> {
+    /// As an operator says.
+    pub(crate) fn of<O: BatchOperator<BatchId, Saved = S>>() -> Self {
+        SavedRows { route: O::route, fold: O::fold, form: O::form() }
+    }
+
+    /// Of one thing that every worker has: the last row counts.
+    pub(crate) fn of_one_thing() -> Self {
+        SavedRows {
+            route: |_| Route::Everywhere,
+            fold: |mut rows, _| rows.split_off(rows.len().saturating_sub(1)),
+            form: SavedForm::Rows,
+        }
+    }
+}
+
 /// What a saver is made of.
 pub(crate) struct Saver<S> {
     pub(crate) store: Store,
@@ -42,8 +76,7 @@ pub(crate) struct Saver<S> {
     pub(crate) worker: u32,
     /// Whether earlier files stand behind those that are written here.
     pub(crate) has_past: bool,
-    pub(crate) route: fn(&S) -> Route,
-    pub(crate) fold: fn(Vec<S>, Folding) -> Vec<S>,
+    pub(crate) rows: SavedRows<S>,
 }
 
 /// Saves what came through a batch, when the batch is a checkpoint or turns out to be the last. The
@@ -165,15 +198,15 @@ impl<S: Record> Writer<S> {
         is_first: bool,
         kind: &str,
     ) -> Result<StateFile, RecoveryError> {
-        let Saver { store, generation, uid, worker, route, fold, has_past, .. } = &self.saver;
+        let Saver { store, generation, uid, worker, rows: treated, has_past, .. } = &self.saver;
         let mut groups: BTreeMap<u64, Vec<S>> = BTreeMap::new();
         for row in rows {
-            groups.entry(state_file::group(route(&row))).or_default().push(row);
+            groups.entry(state_file::group((treated.route)(&row))).or_default().push(row);
         }
         let folding = Folding { through, is_whole: is_first && !has_past };
         let groups: Vec<(u64, Vec<S>)> = groups
             .into_iter()
-            .map(|(group, rows)| (group, fold(rows, folding)))
+            .map(|(group, rows)| (group, (treated.fold)(rows, folding)))
             .filter(|(_, rows)| !rows.is_empty())
             .collect();
         let rows = groups.iter().map(|(_, rows)| rows.len() as u64).sum();

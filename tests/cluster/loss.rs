@@ -81,6 +81,7 @@ fn run_in_thread(process: usize, addresses: &[String], panics: usize) -> Ending 
         addresses: addresses.to_vec(),
         secret: Secret::new("of the test"),
         join_timeout: Some(Duration::from_secs(20)),
+        ..Cluster::default()
     };
     let config = Config::new("two").interval(Duration::from_millis(20)).cluster(cluster);
     std::thread::spawn(move || {

@@ -6,6 +6,8 @@
 
 mod loss;
 mod strangers;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,7 +24,18 @@ pub fn trials() -> Vec<Trial> {
         models_are_the_same_bytes_however_the_job_is_spread,
         a_directory_is_read_once_however_the_job_is_spread,
     ];
-    [own, loss::trials(), strangers::trials()].into_iter().flatten().collect()
+    [own, loss::trials(), strangers::trials(), tls()].into_iter().flatten().collect()
+}
+
+#[cfg(feature = "tls")]
+fn tls() -> Vec<Trial> {
+    tls::trials()
+}
+
+#[cfg(not(feature = "tls"))]
+fn tls() -> Vec<Trial> {
+    let why = "built without `--features tls` (`cargo xtask test` has it)";
+    vec![crate::support::skipped("cluster::tls", "processes speak TLS with each other", why)]
 }
 
 /// A host file for a job of several processes.

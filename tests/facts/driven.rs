@@ -13,7 +13,7 @@ use tidegate::sink::Memory;
 use tidegate::{Cluster, Config, Context, Job, ManualClock, Record, RunError, Secret, Trigger};
 
 use super::case::{Case, Found};
-use crate::support::free_addresses;
+use crate::support::{Unsaved, free_addresses};
 
 type Program = Arc<dyn Fn(Context<'_>) + Send + Sync>;
 
@@ -27,7 +27,9 @@ pub struct Driven {
     jobs: Vec<Job>,
     /// The steps so far.
     steps: u64,
-    _saved: Option<TempDir>,
+    saved: Option<TempDir>,
+    /// If the next start is to find plans alone.
+    unsaved: Option<Unsaved>,
 }
 
 /// No batch of a fact takes so long.
@@ -56,7 +58,8 @@ impl Driven {
             clock: ManualClock::new(),
             jobs: Vec::new(),
             steps: 0,
-            _saved: saved,
+            saved,
+            unsaved: None,
         };
         driven.launch()?;
         Ok(driven)
@@ -64,6 +67,12 @@ impl Driven {
 
     fn launch(&mut self) -> Result<(), RunError> {
         self.case.note_start();
+        self.unsaved = match (self.case.found, &self.saved) {
+            (Some(Found::Plan | Found::PlanAnew), Some(saved)) => {
+                Some(Unsaved::before(saved.path()))
+            }
+            _ => None,
+        };
         self.clock = ManualClock::new();
         let processes = self.case.processes;
         let addresses = free_addresses(processes);
@@ -77,7 +86,7 @@ impl Driven {
                 return config;
             }
             let (secret, addresses) = (Secret::new("facts"), addresses.clone());
-            config.cluster(Cluster { process, addresses, secret, join_timeout: None })
+            config.cluster(Cluster { process, addresses, secret, ..Cluster::default() })
         };
         // Each of them waits for the others.
         let starting: Vec<JoinHandle<Result<Job, RunError>>> = (0..processes)
@@ -151,7 +160,9 @@ impl Driven {
 
     fn end(&mut self) -> Result<(), RunError> {
         self.jobs[0].stop();
-        self.jobs.drain(..).try_for_each(|job| job.join().map(drop))
+        self.jobs.drain(..).try_for_each(|job| job.join().map(drop))?;
+        self.unsaved.take().into_iter().for_each(Unsaved::pretend_killed);
+        Ok(())
     }
 
     /// Ends all processes.

@@ -12,6 +12,7 @@ mod damage;
 mod faults;
 mod inspection;
 mod journal;
+mod migrations;
 #[cfg(feature = "object-store")]
 mod objects;
 mod restarts;
@@ -24,6 +25,7 @@ pub fn trials() -> Vec<Trial> {
         restarts::trials(),
         inspection::trials(),
         journal::trials(),
+        migrations::trials(),
         faults::trials(),
         chaos::trials(),
         damage::trials(),

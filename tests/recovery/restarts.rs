@@ -9,12 +9,12 @@ use tidegate::recovery::Checkpoints;
 use tidegate::sink::Memory;
 use tidegate::source::Queue;
 use tidegate::{
-    Config, DStream, Departed, Local, Max, Record, Span, State, StateSpec, Sum, TimeWindows,
-    Windowed,
+    Config, DStream, Departed, Learner, Local, Max, Record, Span, State, StateSpec, Strategy, Sum,
+    TimeWindows, Windowed,
 };
 
 use crate::oracle::input::{Input, Row};
-use crate::support::{Rng, trials};
+use crate::support::{Rng, Unsaved, trials};
 
 pub fn trials() -> Vec<Trial> {
     trials!["recovery::restarts";
@@ -31,6 +31,8 @@ pub fn trials() -> Vec<Trial> {
         duplicates_are_remembered,
         joined_and_iterated_tables_are_rebuilt,
         tables_of_all_rows_go_on,
+        arrangements_go_on,
+        models_go_on,
         batches_that_were_not_saved_are_run_again_and_written_once,
     ]
 }
@@ -100,7 +102,9 @@ fn disturbed<E: Record>(
     for (to, workers, every) in stretches {
         let checkpoints = Checkpoints::at(directory).every(*every);
         let config = config(*workers).checkpoints(checkpoints);
+        let unsaved = (*every == NEVER).then(|| Unsaved::before(directory));
         stretch(config, (&rows, &output), input, from..*to, program.clone());
+        unsaved.into_iter().for_each(Unsaved::pretend_killed);
         from = *to;
     }
     output.batches()
@@ -134,6 +138,49 @@ fn goes_on<E: Record>(
 fn running_counts_go_on() {
     goes_on(1, |rows| rows.map(|(key, _)| key).running().count_by_value().changes());
     goes_on(2, |rows| rows.running().aggregate_by_key(Sum).snapshots());
+}
+
+fn arrangements_go_on() {
+    goes_on(61, |rows| {
+        rows.running().strategy(Strategy::Arrangement).aggregate_by_key(Sum).changes()
+    });
+    goes_on(62, |rows| {
+        let sums = rows.running().strategy(Strategy::Arrangement).aggregate_by_key(Sum);
+        let sums = sums.map(|(_, sum)| sum).strategy(Strategy::Arrangement);
+        sums.reduce(|a, b| *a.max(b)).changes()
+    });
+    goes_on(63, |rows| {
+        let window = rows.window(Span::batches(4), Span::batches(2));
+        window.strategy(Strategy::Arrangement).aggregate_by_key(Sum).snapshots()
+    });
+}
+
+/// Half of what it was, and half of the batch's sum; so what comes first matters to the end.
+struct Smoothed;
+
+impl Learner<Row> for Smoothed {
+    type Model = (i64, u64);
+    type Evidence = i64;
+
+    fn gather(&self, _model: &(i64, u64), _round: u64, rows: &[Row]) -> i64 {
+        rows.iter().map(|(_, value)| value).sum()
+    }
+
+    fn merge(&self, sum: &mut i64, other: i64) {
+        *sum += other;
+    }
+
+    fn improve(&self, model: &mut (i64, u64), _round: u64, sum: i64) -> bool {
+        *model = ((model.0 + sum) / 2, model.1 + 1);
+        false
+    }
+}
+
+fn models_go_on() {
+    goes_on(64, |rows| {
+        let models = rows.learn(Smoothed, (1_000_000, 0)).latest_model();
+        models.flat_map(|(level, batches)| [level, batches as i64])
+    });
 }
 
 fn distinct_rows_and_largest_values_are_rebuilt() {
@@ -247,7 +294,9 @@ fn batches_that_were_not_saved_are_run_again_and_written_once() {
     let checkpoints = || Checkpoints::at(directory.path()).every(NEVER);
     let run = |range| {
         let config = config(2).checkpoints(checkpoints());
+        let unsaved = Unsaved::before(directory.path());
         stretch(config, (&rows, &output), &input, range, program);
+        unsaved.pretend_killed();
     };
     run(0..5);
     // A sink that has forgotten gets again what was planned, and as it was planned.

@@ -1,11 +1,12 @@
-//! Aggregates and joins on differential's arrangements, which have no tap: what goes into them through
-//! some batch is their state, and is put in again at once, before the first batch that follows.
+//! Aggregates and joins on differential's arrangements: what goes into them through some batch is their
+//! state, and is put in again at once, before the first batch that follows.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use libtest_mimic::Trial;
+use tidegate::operators::batched::Attachment;
 use tidegate::operators::codec::Codecs;
 use tidegate::operators::combine::{Pairs, combine};
 use tidegate::operators::differences::{arriving, by_batch, timed};
@@ -50,7 +51,8 @@ fn run(rows: &Rows, workers: usize, together: usize, kind: Kind) -> Shown {
             let shown = match kind {
                 Kind::Sums => {
                     let tallies = combine(stream, &peers, "by key", Pairs, Sum);
-                    show(accumulate_arranged::<_, _, i64, _>(tallies, "sums", Sum).output.inner)
+                    let attachment = Attachment::named("sums");
+                    show(accumulate_arranged::<_, _, i64, _>(tallies, attachment, Sum).output)
                 }
                 Kind::Maxima => {
                     let owners = peers.clone();

@@ -7,10 +7,12 @@ pub mod process;
 
 use std::net::TcpListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use libtest_mimic::{Failed, Trial};
+use tempfile::TempDir;
 
 /// No test takes this long; one that does hangs.
 const TIMEOUT: Duration = Duration::from_secs(120);
@@ -120,4 +122,43 @@ pub fn free_addresses(count: usize) -> Vec<String> {
     let held: Vec<TcpListener> =
         (0..count).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
     held.iter().map(|listener| listener.local_addr().expect("bound").to_string()).collect()
+}
+
+/// Checkpoints as they were before a run, so that one which ended well, and was saved at its end, can be
+/// made to look as if it had been killed before that.
+pub struct Unsaved {
+    directory: PathBuf,
+    before: TempDir,
+}
+
+impl Unsaved {
+    /// To be called before the run.
+    pub fn before(directory: &Path) -> Self {
+        let before = tempfile::tempdir().expect("a directory");
+        copy_missing(directory, before.path());
+        Unsaved { directory: directory.to_owned(), before }
+    }
+
+    /// What the run has planned stays, what it has saved goes, and what it has tidied away comes back.
+    pub fn pretend_killed(self) {
+        for saved in ["ckpt", "state"] {
+            // The run may have come to nothing at all.
+            let _ = std::fs::remove_dir_all(self.directory.join(saved));
+        }
+        copy_missing(self.before.path(), &self.directory);
+    }
+}
+
+/// Copies the files that are not there.
+fn copy_missing(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("created");
+    for entry in std::fs::read_dir(from).into_iter().flatten() {
+        let (from, name) = entry.map(|entry| (entry.path(), entry.file_name())).expect("an entry");
+        let to = to.join(name);
+        if from.is_dir() {
+            copy_missing(&from, &to);
+        } else if !to.exists() {
+            std::fs::copy(from, to).expect("copied");
+        }
+    }
 }

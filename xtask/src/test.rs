@@ -35,7 +35,7 @@ const STRICT_VARIABLE: &str = "TIDEGATE_TEST_ALL";
 
 /// What the tests need that the program does without, and what is built only if it is asked for.
 pub(crate) const FEATURES: &str = "tidegate/faults,tidegate/mysql,tidegate/object-store,\
-                                   tidegate/postgres,tidegate/sqlite";
+                                   tidegate/postgres,tidegate/sqlite,tidegate/tls";
 
 /// Tests that are silent for so long hang. All examples of the documentation are compiled in one go,
 /// which takes minutes.

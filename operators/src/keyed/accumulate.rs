@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 
+use super::Held;
 use crate::batched::{
     Batch, BatchOperator, Differences, Folding, Output, Route, SavedForm, StateSize, Tap,
 };
@@ -101,7 +102,7 @@ where
     type Input = Chunks<Tally<K, A::Acc>>;
     type Output = Vec<((K, A::Out), T, Diff)>;
     /// A key with its records and accumulator; `None` once it is gone.
-    type Saved = (K, Option<(i64, A::Acc)>);
+    type Saved = Held<K, A::Acc>;
 
     fn close(
         &mut self,

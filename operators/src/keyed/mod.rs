@@ -36,7 +36,7 @@ mod visits;
 
 pub use accumulate::{Accumulate, Departed};
 pub use all_rows::AllRows;
-pub use arranged::{Summed, accumulate_arranged, reduce_arranged};
+pub use arranged::{Held, Reduced, accumulate_arranged, reduce_arranged};
 pub use cogroup::{CoGroup, Side};
 pub use count_window::CountWindow;
 pub use distinct::Distinct;

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use super::Agreement;
 use super::handshake::{self, Greeting};
+use super::tls::Identity;
+use super::wire::Wire;
 use crate::config::Cluster;
 use crate::engine::control::lock;
 use crate::error::ClusterError;
@@ -17,7 +19,7 @@ use crate::error::ClusterError;
 /// Listens for as long as the job runs. After the last process has come in, everybody is turned
 /// away, and it is logged who.
 pub(super) struct Door {
-    arrivals: Mutex<Receiver<(usize, TcpStream)>>,
+    arrivals: Mutex<Receiver<(usize, Wire)>>,
     closed: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -28,6 +30,7 @@ const GLANCE: Duration = Duration::from_millis(20);
 
 /// What visitors are judged by.
 struct Porter {
+    identity: Option<Arc<Identity>>,
     secret: Vec<u8>,
     process: usize,
     processes: usize,
@@ -37,12 +40,17 @@ struct Porter {
 }
 
 impl Door {
-    pub(super) fn open(cluster: &Cluster, agreed: Agreement) -> Result<Self, ClusterError> {
+    pub(super) fn open(
+        cluster: &Cluster,
+        agreed: Agreement,
+        identity: Option<Arc<Identity>>,
+    ) -> Result<Self, ClusterError> {
         let address = cluster.addresses[cluster.process].clone();
         let failed = |source| ClusterError::Listen { address: address.clone(), source };
         let listener = TcpListener::bind(&address).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let porter = Arc::new(Porter {
+            identity,
             secret: cluster.secret.expose().to_vec(),
             process: cluster.process,
             processes: cluster.addresses.len(),
@@ -61,7 +69,7 @@ impl Door {
     }
 
     /// The next process that has been let in; `None` after a while, to look at other things.
-    pub(super) fn next(&self, deadline: Instant) -> Option<(usize, TcpStream)> {
+    pub(super) fn next(&self, deadline: Instant) -> Option<(usize, Wire)> {
         let left = deadline.saturating_duration_since(Instant::now());
         lock(&self.arrivals).recv_timeout(left.min(Duration::from_millis(100))).ok()
     }
@@ -79,7 +87,7 @@ impl Drop for Door {
 fn attend(
     listener: &TcpListener,
     porter: &Arc<Porter>,
-    announce: &Sender<(usize, TcpStream)>,
+    announce: &Sender<(usize, Wire)>,
     closed: &AtomicBool,
 ) {
     while !closed.load(Ordering::SeqCst) {
@@ -105,7 +113,7 @@ fn attend(
 }
 
 impl Porter {
-    fn meet(&self, mut socket: TcpStream, announce: &Sender<(usize, TcpStream)>) {
+    fn meet(&self, socket: TcpStream, announce: &Sender<(usize, Wire)>) {
         let visitor = socket.peer_addr().map_or_else(|_| "somebody".into(), |a| a.to_string());
         let mut admitted = None;
         let admit = |greeting: &Greeting| {
@@ -113,10 +121,17 @@ impl Porter {
             admitted = Some(greeting.from);
             Ok(())
         };
-        match handshake::receive(&mut socket, &self.secret, self.agreed.generation, admit) {
-            Ok(greeting) => {
+        let met = Wire::accept(socket, self.identity.as_deref())
+            .map_err(|error| format!("no TLS: {error}"))
+            .and_then(|mut wire| {
+                let (secret, generation) = (&self.secret, self.agreed.generation);
+                let greeting = handshake::receive(&mut wire, secret, generation, admit)?;
+                Ok((greeting.from as usize, wire))
+            });
+        match met {
+            Ok(met) => {
                 // Nobody waits for arrivals any more if the start was given up.
-                let _ = announce.send((greeting.from as usize, socket));
+                let _ = announce.send(met);
             }
             Err(reason) => {
                 if let Some(process) = admitted {

@@ -15,6 +15,8 @@ use sha2::Sha256;
 
 use super::door::Door;
 use super::link::Links;
+use super::tls::Identity;
+use super::wire::Wire;
 use super::{Agreement, Met};
 use crate::config::Cluster;
 use crate::engine::control::Control;
@@ -61,7 +63,14 @@ impl Greeting {
     fn decode(bytes: &[u8; GREETING]) -> Result<Self, &'static str> {
         let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four"));
         if bytes[..8] != MAGIC[..] {
-            return Err("it is no Tidegate process");
+            return Err(match bytes[..2] {
+                // The first bytes of a greeting of TLS.
+                [0x16, 0x03] => {
+                    "it speaks TLS, and this process does not: give every process the \
+                                 same flags"
+                }
+                _ => "it is no Tidegate process",
+            });
         }
         if word(8) != VERSION {
             return Err("it speaks another version of the protocol: use one version everywhere");
@@ -92,15 +101,15 @@ fn nonce() -> io::Result<[u8; NONCE]> {
 }
 
 /// Reads all of `bytes` in the time of one step, however small the pieces in which they come.
-fn read_step(socket: &mut TcpStream, mut bytes: &mut [u8]) -> io::Result<()> {
+fn read_step(wire: &mut Wire, mut bytes: &mut [u8]) -> io::Result<()> {
     let deadline = Instant::now() + STEP_MAX;
     while !bytes.is_empty() {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(io::ErrorKind::TimedOut.into());
         }
-        socket.set_read_timeout(Some(left))?;
-        match socket.read(bytes) {
+        wire.socket().set_read_timeout(Some(left))?;
+        match wire.read(bytes) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(read) => bytes = &mut bytes[read..],
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -112,23 +121,23 @@ fn read_step(socket: &mut TcpStream, mut bytes: &mut [u8]) -> io::Result<()> {
 
 /// Lets a process in, or turns it away with a reason. Junk gets no answer at all.
 pub(super) fn receive(
-    socket: &mut TcpStream,
+    wire: &mut Wire,
     secret: &[u8],
     generation: u64,
     admit: impl FnOnce(&Greeting) -> Result<(), String>,
 ) -> Result<Greeting, String> {
     let broken = |error: io::Error| format!("the handshake broke off: {error}");
-    socket
+    wire.socket()
         .set_nonblocking(false)
-        .and_then(|()| socket.set_write_timeout(Some(STEP_MAX)))
+        .and_then(|()| wire.socket().set_write_timeout(Some(STEP_MAX)))
         .map_err(broken)?;
     let mut bytes = [0; GREETING];
-    read_step(socket, &mut bytes).map_err(broken)?;
+    read_step(wire, &mut bytes).map_err(broken)?;
     let greeting = Greeting::decode(&bytes)?;
     let challenge = nonce().map_err(broken)?;
-    socket.write_all(&challenge).map_err(broken)?;
+    wire.write_all(&challenge).map_err(broken)?;
     let mut proved = [0; PROOF];
-    read_step(socket, &mut proved).map_err(broken)?;
+    read_step(wire, &mut proved).map_err(broken)?;
     let verdict = proof(secret, [b"connect", &bytes, &challenge, &[]])
         .verify_slice(&proved)
         .map_err(|_| "it does not know the job's secret: give every process the same".to_owned())
@@ -148,7 +157,7 @@ pub(super) fn receive(
             text[..reason.len()].copy_from_slice(reason);
         }
     }
-    socket.write_all(&answer).map_err(broken)?;
+    wire.write_all(&answer).map_err(broken)?;
     verdict.map(|()| greeting)
 }
 
@@ -159,21 +168,33 @@ enum Denied {
     Refused(String),
 }
 
+impl From<io::Error> for Denied {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::InvalidData => Denied::Refused(format!(
+                "{error}: every process needs a certificate by the same authority, for the host of \
+                 its address"
+            )),
+            _ => Denied::NotYet(error),
+        }
+    }
+}
+
 /// Presents this process; the generation that the other says it is.
-fn present(socket: &mut TcpStream, secret: &[u8], greeting: &Greeting) -> Result<u64, Denied> {
+fn present(wire: &mut Wire, secret: &[u8], greeting: &Greeting) -> Result<u64, Denied> {
     let bytes = greeting.encode();
     let mut challenge = [0; NONCE];
     let mut answer = [0; ANSWER];
     let mut exchange = || -> io::Result<()> {
-        socket.set_read_timeout(Some(STEP_MAX))?;
-        socket.set_write_timeout(Some(STEP_MAX))?;
-        socket.write_all(&bytes)?;
-        socket.read_exact(&mut challenge)?;
+        wire.socket().set_read_timeout(Some(STEP_MAX))?;
+        wire.socket().set_write_timeout(Some(STEP_MAX))?;
+        wire.write_all(&bytes)?;
+        wire.read_exact(&mut challenge)?;
         let proved = proof(secret, [b"connect", &bytes, &challenge, &[]]);
-        socket.write_all(&proved.finalize().into_bytes())?;
-        socket.read_exact(&mut answer)
+        wire.write_all(&proved.finalize().into_bytes())?;
+        wire.read_exact(&mut answer)
     };
-    exchange().map_err(Denied::NotYet)?;
+    exchange()?;
     let (head, text) = answer.split_at(ANSWER - REASON);
     if head[0] != 0 {
         let text = String::from_utf8_lossy(text);
@@ -197,12 +218,14 @@ pub(super) fn connect(
     let waited = cluster.join_timeout.unwrap_or(JOIN_TIMEOUT);
     let deadline = Instant::now() + waited;
     let Agreement { fingerprint, mut generation } = agreed;
-    let door = Door::open(cluster, agreed)?;
+    let identity = cluster.tls.as_ref().map(Identity::load).transpose()?.map(Arc::new);
+    let door = Door::open(cluster, agreed, identity.clone())?;
+    let identity = identity.as_deref();
     let mut links = Links::default();
     let mut streams: Vec<Option<_>> = (0..processes).map(|_| None).collect();
-    let take = |links: &mut Links, process: usize, socket: TcpStream| {
+    let take = |links: &mut Links, process: usize, wire: Wire| {
         let address = cluster.addresses[process].clone();
-        links.add(process, socket, control).map_err(|source| ClusterError::Handshake {
+        links.add(process, wire, control).map_err(|source| ClusterError::Handshake {
             process,
             address,
             source,
@@ -217,18 +240,18 @@ pub(super) fn connect(
             fingerprint,
             nonce: [0; NONCE],
         };
-        let (socket, told) = call(cluster, process, greeting, deadline, waited, control)?;
+        let (wire, told) = call(cluster, identity, greeting, deadline, waited, control)?;
         if process == 0 {
             generation = told;
         }
-        streams[process] = Some(take(&mut links, process, socket)?);
+        streams[process] = Some(take(&mut links, process, wire)?);
     }
     let mut missing = processes - own - 1;
     while missing > 0 {
         if control.is_stopping() || control.has_failed() {
             return Err(RunError::Interrupted { signal: 0 });
         }
-        let Some((process, socket)) = door.next(deadline) else {
+        let Some((process, wire)) = door.next(deadline) else {
             if Instant::now() < deadline {
                 continue;
             }
@@ -238,7 +261,7 @@ pub(super) fn connect(
             let address = cluster.addresses[process].clone();
             return Err(ClusterError::Absent { process, address, waited }.into());
         };
-        streams[process] = Some(take(&mut links, process, socket)?);
+        streams[process] = Some(take(&mut links, process, wire)?);
         missing -= 1;
     }
     links.door = Some(door);
@@ -247,12 +270,13 @@ pub(super) fn connect(
 
 fn call(
     cluster: &Cluster,
-    process: usize,
+    identity: Option<&Identity>,
     mut greeting: Greeting,
     deadline: Instant,
     waited: Duration,
     control: &Control,
-) -> Result<(TcpStream, u64), RunError> {
+) -> Result<(Wire, u64), RunError> {
+    let process = greeting.to as usize;
     let address = cluster.addresses[process].clone();
     loop {
         if control.is_stopping() || control.has_failed() {
@@ -260,9 +284,15 @@ fn call(
         }
         let broken = |source| ClusterError::Handshake { process, address: address.clone(), source };
         greeting.nonce = nonce().map_err(broken)?;
-        if let Ok(mut socket) = TcpStream::connect(&address) {
-            match present(&mut socket, cluster.secret.expose(), &greeting) {
-                Ok(generation) => return Ok((socket, generation)),
+        if let Ok(socket) = TcpStream::connect(&address) {
+            let presented = Wire::call(socket, identity, &address).map_err(Denied::from).and_then(
+                |mut wire| {
+                    let generation = present(&mut wire, cluster.secret.expose(), &greeting)?;
+                    Ok((wire, generation))
+                },
+            );
+            match presented {
+                Ok(presented) => return Ok(presented),
                 Err(Denied::Refused(reason)) => {
                     return Err(ClusterError::Refused { process, address, reason }.into());
                 }

@@ -6,13 +6,14 @@
 //! goodbye first.
 
 use std::io::{self, BufReader, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use timely::communication::allocator::zero_copy::stream::Stream;
 
+use super::wire::Wire;
 use crate::engine::control::{Control, lock};
 use crate::error::RunError;
 
@@ -31,7 +32,7 @@ const SEND_MAX: Duration = Duration::from_secs(5);
 /// One connection, shared by the threads that read, write and beat.
 struct Link {
     process: usize,
-    socket: TcpStream,
+    wire: Wire,
     writing: Mutex<()>,
     said_goodbye: AtomicBool,
     control: Arc<Control>,
@@ -42,15 +43,15 @@ impl Link {
         let mut header = [kind, 0, 0, 0, 0];
         header[1..].copy_from_slice(&(bytes.len() as u32).to_le_bytes());
         let _turn = lock(&self.writing);
-        let mut socket = &self.socket;
+        let mut wire = self.wire.clone();
         if bytes.len() <= 1024 {
             let mut frame = Vec::with_capacity(HEADER + bytes.len());
             frame.extend_from_slice(&header);
             frame.extend_from_slice(bytes);
-            return socket.write_all(&frame);
+            return wire.write_all(&frame);
         }
-        socket.write_all(&header)?;
-        socket.write_all(bytes)
+        wire.write_all(&header)?;
+        wire.write_all(bytes)
     }
 
     /// The run has lost this peer; the calling thread has nothing left to do, and rests until the
@@ -73,19 +74,19 @@ pub(in crate::engine) struct Links {
 }
 
 impl Links {
-    /// Takes a socket whose handshake is done.
+    /// Takes a connection whose handshake is done.
     pub(super) fn add(
         &mut self,
         process: usize,
-        socket: TcpStream,
+        wire: Wire,
         control: &Arc<Control>,
     ) -> io::Result<PeerStream> {
-        socket.set_nodelay(true)?;
-        socket.set_read_timeout(Some(SILENCE_MAX))?;
-        socket.set_write_timeout(Some(SEND_MAX))?;
+        wire.socket().set_nodelay(true)?;
+        wire.socket().set_read_timeout(Some(SILENCE_MAX))?;
+        wire.socket().set_write_timeout(Some(SEND_MAX))?;
         let link = Arc::new(Link {
             process,
-            socket,
+            wire,
             writing: Mutex::new(()),
             said_goodbye: AtomicBool::new(false),
             control: Arc::clone(control),
@@ -102,7 +103,7 @@ impl Links {
     pub(in crate::engine) fn cut(&self) {
         for link in &self.links {
             // It may be closed already.
-            let _ = link.socket.shutdown(Shutdown::Both);
+            let _ = link.wire.socket().shutdown(Shutdown::Both);
         }
     }
 }
@@ -120,14 +121,14 @@ fn beat(link: &Link) {
 /// What timely reads from and writes to.
 pub(super) struct PeerStream {
     link: Arc<Link>,
-    reader: BufReader<TcpStream>,
+    reader: BufReader<Wire>,
     /// Bytes of the current frame that have not been read.
     left: usize,
 }
 
 impl PeerStream {
     fn new(link: Arc<Link>) -> io::Result<Self> {
-        let reader = BufReader::with_capacity(1 << 16, link.socket.try_clone()?);
+        let reader = BufReader::with_capacity(1 << 16, link.wire.clone());
         Ok(PeerStream { link, reader, left: 0 })
     }
 
@@ -202,7 +203,7 @@ impl Stream for PeerStream {
     }
 
     fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
-        self.link.socket.set_nonblocking(nonblocking)
+        self.link.wire.socket().set_nonblocking(nonblocking)
     }
 
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {
@@ -210,9 +211,9 @@ impl Stream for PeerStream {
             // A peer that is gone needs no goodbye.
             let _ = self.link.send(GOODBYE, &[]);
             self.link.said_goodbye.store(true, Ordering::SeqCst);
-            let _ = self.link.socket.shutdown(how);
+            let _ = self.link.wire.socket().shutdown(how);
             return Ok(());
         }
-        self.link.socket.shutdown(how)
+        self.link.wire.socket().shutdown(how)
     }
 }

@@ -8,6 +8,12 @@
 mod door;
 mod handshake;
 mod link;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "no_tls.rs"]
+mod tls;
+mod wire;
 
 use std::any::Any;
 use std::net::ToSocketAddrs;
