@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use tidegate_operators::Record;
 
-use crate::Config;
 use crate::dstream::DStream;
-use crate::engine::Local;
+use crate::engine::{Local, run};
 use crate::sink::Memory;
-use crate::source::Queue;
+use crate::source::generator::nexmark::NexmarkEvent;
+use crate::source::{Generator, Queue};
+use crate::{Config, Trigger};
 
 /// Runs a program over batches of words, and gives the rows of each output batch.
 ///
@@ -30,5 +31,25 @@ pub fn batches<E: Record>(
         local.tick();
     }
     local.stop().expect("the example ends well");
+    output.rows()
+}
+
+/// Runs a program over the first events of Nexmark, a hundred in each second of their time and in
+/// each batch, and gives the rows of each output batch.
+///
+/// # Panics
+///
+/// If the program can't run: in an example it can.
+pub fn nexmark<E: Record>(
+    events: u64,
+    program: impl for<'s> Fn(DStream<'s, NexmarkEvent>) -> DStream<'s, E> + Send + Sync + 'static,
+) -> Vec<Vec<E>> {
+    let output = Memory::new();
+    let sink = output.clone();
+    let config = Config::new("example").trigger(Trigger::AvailableNow);
+    run(config.records_per_partition_max(100), move |ctx| {
+        program(ctx.source(Generator::nexmark(100, 7).records(events))).sink(sink.clone());
+    })
+    .expect("the example runs");
     output.rows()
 }

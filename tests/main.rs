@@ -22,6 +22,7 @@ mod sources;
 #[cfg(all(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 mod sql;
 mod support;
+mod workloads;
 
 fn main() -> std::process::ExitCode {
     let arguments = libtest_mimic::Arguments::from_args();
@@ -36,6 +37,7 @@ fn main() -> std::process::ExitCode {
         cluster::trials(),
         compare::trials(),
         bench::trials(),
+        workloads::trials(),
         cli::trials(),
         kafka::trials(),
         databases(),

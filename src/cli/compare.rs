@@ -12,9 +12,11 @@ use tidegate::recording::{BatchRange, Recording};
 use tidegate::report::compare_page;
 use tidegate::source::Generator;
 use tidegate::source::generator::Click;
+use tidegate::source::generator::nexmark::NexmarkEvent;
+use tidegate::workloads::nexmark::{q3, q4, q15, q19};
 use tidegate::workloads::{
-    Edge, clickstream, connected_components, pagerank, reachability, windowed_wordcount, wordcount,
-    words_of,
+    Edge, clickstream, connected_components, distinct, pagerank, reachability, top_k,
+    windowed_join, windowed_wordcount, wordcount, words_of,
 };
 use tidegate::{DStream, Record, Table};
 
@@ -118,6 +120,20 @@ enum Compared {
     WindowedCount,
     /// How often each user looked at each page in a sliding window (clicks)
     Clickstream,
+    /// The ten most frequent words of a sliding window (lines)
+    TopK,
+    /// How many different users looked at each page in a sliding window (clicks)
+    Distinct,
+    /// How often each ad was clicked at in a sliding window (ad events)
+    WindowedJoin,
+    /// Nexmark: who sells in some states (events)
+    NexmarkQ3,
+    /// Nexmark: mean winning price of each category (events)
+    NexmarkQ4,
+    /// Nexmark: bids, bidders and auctions of each day (events)
+    NexmarkQ15,
+    /// Nexmark: ten highest bids of each auction (events)
+    NexmarkQ19,
     /// Two windows of pairs, joined by key (made up only)
     Join,
     /// Which nodes hang together by the edges in a sliding window (edges)
@@ -134,6 +150,12 @@ type SidePair = (bool, u64, u64);
 /// Iterations end after so many rounds.
 const ROUNDS_MAX: u64 = 1_000;
 const PAGERANK_ROUNDS: u64 = 30;
+
+/// So many words are the most frequent ones.
+const TOP: usize = 10;
+
+/// Events of Nexmark in a batch, unless said otherwise.
+const NEXMARK_ROWS: u64 = 1_000;
 
 impl Compare {
     pub fn run(self, terminal: &Terminal) -> Result<(), Failure> {
@@ -202,6 +224,28 @@ impl Compare {
                 let report = self.compared(&input, modes, true, progress)?;
                 self.curves(report, progress)
             }
+            Compared::TopK => {
+                let lines = Generator::lines(self.seed);
+                self.only(&lines, 5_000, Some(slide), progress, move |lines, slide| {
+                    top_k(lines, TOP, window, slide)
+                })
+            }
+            Compared::Distinct => {
+                let clicks = Generator::clicks(10_000, 100, self.seed);
+                self.only(&clicks, 20_000, Some(slide), progress, move |clicks, slide| {
+                    distinct(clicks, window, slide)
+                })
+            }
+            Compared::WindowedJoin => {
+                let ads = Generator::ads(100, self.seed);
+                self.only(&ads, 2_000, Some(slide), progress, move |events, slide| {
+                    windowed_join(events, window, slide)
+                })
+            }
+            Compared::NexmarkQ3 => self.nexmark(progress, q3),
+            Compared::NexmarkQ4 => self.nexmark(progress, q4),
+            Compared::NexmarkQ15 => self.nexmark(progress, q15),
+            Compared::NexmarkQ19 => self.nexmark(progress, q19),
             Compared::Join => {
                 let pairs = Generator::new("pairs", self.seed, |random, n| {
                     (random.below(2) == 0, random.below(5_000), n)
@@ -250,6 +294,33 @@ impl Compare {
         }
         self.shares(&mut report, shares_of_a_graph, progress)?;
         Ok(report)
+    }
+
+    /// A workload without plain loops and curves. If it is windowed, it is told by how much its window
+    /// slides.
+    fn only<D: Record, R: Record>(
+        &self,
+        generator: &Generator<D>,
+        rows: u64,
+        slide: Option<Option<Duration>>,
+        progress: &mut dyn FnMut(&str),
+        program: impl for<'s> Fn(DStream<'s, D>, Duration) -> Table<'s, R> + Send + Sync + 'static,
+    ) -> Result<CompareReport, Stopped> {
+        let input = self.input(|rows| Input::made(generator, self.made(), rows), rows)?;
+        let by = slide.flatten().unwrap_or(input.interval());
+        let modes = Mode::every(move |records: DStream<'_, D>| program(records, by));
+        self.compared(&input, modes, slide.is_some(), progress)
+    }
+
+    fn nexmark<R: Record>(
+        &self,
+        progress: &mut dyn FnMut(&str),
+        query: impl for<'s> Fn(DStream<'s, NexmarkEvent>) -> Table<'s, R> + Send + Sync + 'static,
+    ) -> Result<CompareReport, Stopped> {
+        // As many events in a second of their time as in a batch.
+        let rows = self.rows.unwrap_or(NEXMARK_ROWS);
+        let events = Generator::nexmark(rows, self.seed);
+        self.only(&events, NEXMARK_ROWS, None, progress, move |events, _| query(events))
     }
 
     /// How many batches are made up.

@@ -1,7 +1,8 @@
 //! `tidegate generate`: records made up, into a sink.
 
 use clap::{Args, ValueEnum};
-use tidegate::source::generator::Click;
+use tidegate::source::generator::nexmark::NexmarkEvent;
+use tidegate::source::generator::{AdEvent, Click};
 use tidegate::workloads::{Edge, LabelledPoint, Point};
 use tidegate::{Config, Record, Trigger, start};
 
@@ -28,7 +29,8 @@ pub struct Generate {
     #[arg(long, default_value_t = 10_000, value_name = "N")]
     records: u64,
 
-    /// How many a second [default: as many as the sink takes]
+    /// How many a second [default: as many as the sink takes]; Nexmark's events have such times, too
+    /// [default: 10000]
     #[arg(long, value_name = "N", value_parser = records_a_second)]
     rate: Option<f64>,
 
@@ -47,6 +49,10 @@ enum What {
     Lines,
     /// Clicks of users on pages
     Clicks,
+    /// Ads that are shown, and clicks at them
+    Ads,
+    /// Events of Nexmark: people, auctions and bids
+    Nexmark,
     /// Edges of a random graph, as pairs of nodes
     Edges,
     /// Points of a plane about three centres
@@ -60,6 +66,8 @@ impl Generate {
         match self.what {
             What::Lines => self.write::<String>(terminal, String::clone),
             What::Clicks => self.write::<Click>(terminal, json),
+            What::Ads => self.write::<AdEvent>(terminal, json),
+            What::Nexmark => self.write::<NexmarkEvent>(terminal, json),
             What::Edges => self.write::<Edge>(terminal, |(from, to)| format!("[{from},{to}]")),
             What::Points => self.write::<Point>(terminal, json),
             What::Labelled => self.write::<LabelledPoint>(terminal, json),

@@ -105,7 +105,7 @@ impl Learning {
     pub fn points(&self) -> Made<Point> {
         let (clusters, dimensions) = (self.clusters, self.dimensions);
         let whole = move |point: &Point| of_dimension(point, dimensions);
-        let generator = move |seed| Generator::points(clusters, dimensions, seed);
+        let generator = move |seed, _rate| Generator::points(clusters, dimensions, seed);
         Made::new(whole, generator)
     }
 
@@ -113,7 +113,8 @@ impl Learning {
     pub fn labelled(&self) -> Made<LabelledPoint> {
         let dimensions = self.dimensions;
         let whole = move |point: &LabelledPoint| of_dimension(&point.features, dimensions);
-        let generator = move |seed| Generator::labelled(made_up_weights(dimensions), 0.1, seed);
+        let generator =
+            move |seed, _rate| Generator::labelled(made_up_weights(dimensions), 0.1, seed);
         Made::new(whole, generator)
     }
 }

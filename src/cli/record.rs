@@ -8,14 +8,15 @@ use indicatif::{HumanBytes, HumanCount};
 use tidegate::error::RecordingError;
 use tidegate::recording::Recorder;
 use tidegate::sink::JsonLines;
-use tidegate::source::generator::Click;
+use tidegate::source::generator::nexmark::NexmarkEvent;
+use tidegate::source::generator::{AdEvent, Click};
 use tidegate::workloads::{Edge, LabelledPoint, Point};
 use tidegate::{Record, start};
 
 use super::arguments::BatchArguments;
 use super::failure::Failure;
 use super::learning::Learning;
-use super::program::Workload;
+use super::program::{ModelWorkload, Workload, nexmark_queries};
 use super::progress::{ProgressLine, Terminal};
 use super::source::{self, Input, Made, SOURCES, SourceUrl};
 use super::stop;
@@ -29,14 +30,14 @@ use super::stop;
 ///
 /// Recording ends when the source ends, its time is over (--for), or at Ctrl-C.
 #[derive(Args)]
-#[command(after_help = format!("{SOURCES}\n
+#[command(after_help = format!("{}\n\n{SOURCES}\n
 Examples:
   tidegate record windowed-wordcount --source kafka://localhost:9092/lines --for 60s --to lines.tgr
   tidegate record wordcount --source file:README.md --trigger count:50 --to readme.tgr
   tidegate record clickstream --source 'generate:?records=1e6' --trigger count:5000 --to clicks.tgr
-  tidegate replay lines.tgr --workers 4 --window 30s"))]
+  tidegate replay lines.tgr --workers 4 --window 30s", nexmark_queries()))]
 pub struct RecordCommand {
-    /// Whose input it is: this says how records are decoded
+    /// Whose input it is: this says how records are decoded (Nexmark's queries: see below)
     #[arg(value_enum)]
     workload: Workload,
 
@@ -73,22 +74,21 @@ pub fn refused(error: RecordingError) -> Failure {
 
 impl RecordCommand {
     pub fn run(self, terminal: &Terminal) -> Result<(), Failure> {
+        let learning = &self.learning;
         match self.workload {
-            Workload::Wordcount | Workload::WindowedWordcount => {
-                self.record::<String>(Made::any(), terminal)
-            }
-            Workload::Clickstream => self.record::<Click>(Made::any(), terminal),
-            Workload::ConnectedComponents | Workload::Reachability | Workload::Pagerank => {
-                self.record::<Edge>(Made::any(), terminal)
-            }
-            Workload::Kmeans => {
-                let points = self.learning.points();
+            Workload::Lines(_) => self.record::<String>(Made::any(), terminal),
+            Workload::Clicks(_) => self.record::<Click>(Made::any(), terminal),
+            Workload::Ads(_) => self.record::<AdEvent>(Made::any(), terminal),
+            Workload::Graphs(_) => self.record::<Edge>(Made::any(), terminal),
+            Workload::Models(ModelWorkload::Kmeans) => {
+                let points = learning.points();
                 self.record::<Point>(points, terminal)
             }
-            Workload::Regression => {
-                let points = self.learning.labelled();
+            Workload::Models(ModelWorkload::Regression) => {
+                let points = learning.labelled();
                 self.record::<LabelledPoint>(points, terminal)
             }
+            Workload::Nexmark(_) => self.record::<NexmarkEvent>(Made::any(), terminal),
         }
     }
 

@@ -7,7 +7,7 @@ use tidegate::{Config, Context, start};
 
 use super::arguments::JobArguments;
 use super::failure::Failure;
-use super::program::{Flags, Origin, Program, Workload};
+use super::program::{Flags, Origin, Program, Workload, nexmark_queries};
 use super::progress::Terminal;
 use super::sink::{self, SINKS};
 use super::source::{self, SOURCES, SourceUrl};
@@ -18,16 +18,17 @@ use super::{stop, summary};
 /// The job runs until its source ends, its time is over, or it is told to stop (Ctrl-C): then the
 /// open batch is finished. A second Ctrl-C ends it at once.
 #[derive(Args)]
-#[command(after_help = format!("{SOURCES}\n\n{SINKS}\n
+#[command(after_help = format!("{}\n\n{SOURCES}\n\n{SINKS}\n
 Examples:
   tidegate run wordcount --source file:README.md --trigger available-now
   tidegate run windowed-wordcount --source tcp://localhost:9999 --window 30s --slide 10s
   tidegate run clickstream -w 2 --source 'kafka://localhost:9092/clicks?group=demo' \\
       --sink jsonl:views.jsonl --metrics metrics.jsonl --dead-letters dead.jsonl
   tidegate run connected-components --source 'generate:?records=3000&rate=500' --window 3s
-  tidegate run kmeans --source file:points.jsonl --clusters 3 --dimensions 2 --half-life 5"))]
+  tidegate run kmeans --source file:points.jsonl --clusters 3 --dimensions 2 --half-life 5
+  tidegate run nexmark-q5 --source 'generate:?records=1e6&rate=10000'", nexmark_queries()))]
 pub struct Run {
-    /// What to compute
+    /// What to compute (Nexmark's queries: see below)
     #[arg(value_enum)]
     workload: Workload,
 

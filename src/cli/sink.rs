@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use tidegate::sink::{Console, JsonLines, KafkaSink, Null, TextFiles};
-use tidegate::{DStream, Record, Table};
+use tidegate::{Change, DStream, Record};
 
 use super::failure::Failure;
 use super::progress::Terminal;
@@ -186,16 +186,21 @@ impl SinkUrl {
         }
     }
 
-    /// Keeps a sink equal to a table, if it is meant to be rather than to be told of it.
-    pub fn keep<D: Record>(&self, table: &Table<'_, D>, fail_fast: bool) -> bool {
+    /// Keeps a sink equal to what some changes add up to, if it is meant to be rather than to be
+    /// told of it.
+    pub fn keep<'s, D: Record>(
+        &self,
+        changes: impl FnOnce() -> DStream<'s, Change<D>>,
+        fail_fast: bool,
+    ) -> bool {
         match self {
             #[cfg(feature = "sql")]
             SinkUrl::Sql(Ok(url)) if url.is_upsert() => {
-                url.upsert(table.clone().changes(), fail_fast);
+                url.upsert(changes(), fail_fast);
                 true
             }
             _ => {
-                let _ = (table, fail_fast);
+                let _ = (changes, fail_fast);
                 false
             }
         }

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use tidegate::source::generator::Click;
+use tidegate::source::generator::nexmark::NexmarkEvent;
+use tidegate::source::generator::{AdEvent, Click};
 use tidegate::source::kafka::{KafkaRecord, StartAt};
 use tidegate::source::{DeadLetter, Directory, File, Generator, Kafka, Socket, Source, Stdin};
 use tidegate::workloads::{Edge, LabelledPoint, Point};
@@ -48,7 +49,8 @@ Sources:
   dir:PATH                                       the lines of all files, and of new ones
   stdin                                          the lines of standard input
   tcp://HOST:PORT                                the lines that a server sends
-  generate[:?records=N&rate=N&seed=N&partitions=N]   records made up for the workload";
+  generate[:?records=N&rate=N&seed=N&partitions=N]   records made up for the workload;
+      rate=N                 so many a second [default: 10000]; Nexmark's events have such times, too";
 
 /// The text behind the scheme, and the parameters behind the question mark.
 pub fn parts(text: &str) -> Result<(&str, BTreeMap<&str, &str>), String> {
@@ -242,7 +244,8 @@ impl fmt::Display for SourceUrl {
 /// What a workload reads: how a record is decoded, and made up.
 pub trait Input: Record {
     fn decode(bytes: &[u8]) -> Result<Self, String>;
-    fn generator(seed: u64) -> Generator<Self>;
+    /// Records made up from a seed; those with times of their own may go by how many come a second.
+    fn generator(seed: u64, rate: f64) -> Generator<Self>;
 }
 
 impl Input for String {
@@ -251,7 +254,7 @@ impl Input for String {
         Ok(text.to_owned())
     }
 
-    fn generator(seed: u64) -> Generator<Self> {
+    fn generator(seed: u64, _rate: f64) -> Generator<Self> {
         Generator::lines(seed)
     }
 }
@@ -261,8 +264,28 @@ impl Input for Click {
         serde_json::from_slice(bytes).map_err(|error| format!("no click: {error}"))
     }
 
-    fn generator(seed: u64) -> Generator<Self> {
+    fn generator(seed: u64, _rate: f64) -> Generator<Self> {
         Generator::clicks(10_000, 100, seed)
+    }
+}
+
+impl Input for AdEvent {
+    fn decode(bytes: &[u8]) -> Result<Self, String> {
+        serde_json::from_slice(bytes).map_err(|error| format!("no ad event: {error}"))
+    }
+
+    fn generator(seed: u64, _rate: f64) -> Generator<Self> {
+        Generator::ads(100, seed)
+    }
+}
+
+impl Input for NexmarkEvent {
+    fn decode(bytes: &[u8]) -> Result<Self, String> {
+        serde_json::from_slice(bytes).map_err(|error| format!("no event of Nexmark: {error}"))
+    }
+
+    fn generator(seed: u64, rate: f64) -> Generator<Self> {
+        Generator::nexmark(rate as u64, seed)
     }
 }
 
@@ -271,7 +294,7 @@ impl Input for Edge {
         serde_json::from_slice(bytes).map_err(|error| format!("no edge `[from, to]`: {error}"))
     }
 
-    fn generator(seed: u64) -> Generator<Self> {
+    fn generator(seed: u64, _rate: f64) -> Generator<Self> {
         Generator::edges(1_000, seed)
     }
 }
@@ -281,7 +304,7 @@ impl Input for Point {
         serde_json::from_slice(bytes).map_err(|error| format!("no point `[x, y, ...]`: {error}"))
     }
 
-    fn generator(seed: u64) -> Generator<Self> {
+    fn generator(seed: u64, _rate: f64) -> Generator<Self> {
         Generator::points(3, 2, seed)
     }
 }
@@ -293,7 +316,7 @@ impl Input for LabelledPoint {
         })
     }
 
-    fn generator(seed: u64) -> Generator<Self> {
+    fn generator(seed: u64, _rate: f64) -> Generator<Self> {
         Generator::labelled(made_up_weights(2), 0.1, seed)
     }
 }
@@ -302,14 +325,14 @@ impl Input for LabelledPoint {
 #[derive(Clone)]
 pub struct Made<D> {
     whole: Arc<dyn Fn(&D) -> Result<(), String> + Send + Sync>,
-    generator: Arc<dyn Fn(u64) -> Generator<D> + Send + Sync>,
+    generator: Arc<dyn Fn(u64, f64) -> Generator<D> + Send + Sync>,
 }
 
 impl<D: Input> Made<D> {
     /// Records that are `whole`, or are dead letters; and how they are made up.
     pub fn new(
         whole: impl Fn(&D) -> Result<(), String> + Send + Sync + 'static,
-        generator: impl Fn(u64) -> Generator<D> + Send + Sync + 'static,
+        generator: impl Fn(u64, f64) -> Generator<D> + Send + Sync + 'static,
     ) -> Self {
         Made { whole: Arc::new(whole), generator: Arc::new(generator) }
     }
@@ -344,7 +367,7 @@ impl SourceUrl {
             SourceUrl::Stdin => from(ctx, Stdin::decoded(decode)),
             SourceUrl::Tcp(address) => from(ctx, Socket::decoded(address, decode)),
             SourceUrl::Generator { records, rate, seed, partitions } => {
-                from(ctx, paced((makes.generator)(seed), records, rate, partitions))
+                from(ctx, paced(&*makes.generator, records, rate, seed, partitions))
             }
         }
     }
@@ -357,22 +380,24 @@ pub fn generator<D: Input>(
     seed: u64,
     partitions: u32,
 ) -> Generator<D> {
-    paced(D::generator(seed), records, rate, partitions)
+    paced(&D::generator, records, rate, seed, partitions)
 }
 
+/// So many records are made up a second, unless said otherwise.
+const RATE: f64 = 10_000.0;
+
 fn paced<D: Record>(
-    generator: Generator<D>,
+    generator: &dyn Fn(u64, f64) -> Generator<D>,
     records: Option<u64>,
     rate: Option<f64>,
+    seed: u64,
     partitions: u32,
 ) -> Generator<D> {
-    let mut generator = generator.partitions(partitions);
-    if let Some(records) = records {
-        generator = generator.records(records);
-    }
-    match rate {
-        Some(rate) => generator.rows_per_s(rate),
-        None => generator.rows_per_s(10_000.0),
+    let rate = rate.unwrap_or(RATE);
+    let generator = generator(seed, rate).partitions(partitions).rows_per_s(rate);
+    match records {
+        Some(records) => generator.records(records),
+        None => generator,
     }
 }
 

@@ -2,19 +2,28 @@
 
 mod clickstream;
 mod connected_components;
+mod distinct;
 mod kmeans;
+pub mod nexmark;
 mod pagerank;
 mod reachability;
 mod regression;
+mod sessions;
+mod top_k;
+mod windowed_join;
 mod windowed_wordcount;
 mod wordcount;
 
 pub use clickstream::{PageViews, clickstream};
 pub use connected_components::connected_components;
+pub use distinct::distinct;
 pub use kmeans::{Cluster, Decay, KMeans, KMeansModel, StreamingKMeans};
 pub use pagerank::{RANK_ONE, pagerank};
 pub use reachability::reachability;
 pub use regression::{LabelledPoint, LinearModel, LinearRegression, StreamingLinearRegression};
+pub use sessions::sessions;
+pub use top_k::top_k;
+pub use windowed_join::windowed_join;
 pub use windowed_wordcount::windowed_wordcount;
 pub use wordcount::{wordcount, words, words_of};
 

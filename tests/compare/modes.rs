@@ -79,7 +79,15 @@ fn a_batch_that_only_one_has_is_a_difference() {
 }
 
 fn workloads_compare_equal() {
-    for (workload, workers) in [("windowed-wordcount", 1), ("join", 2), ("reachability", 2)] {
+    let workloads = [
+        ("windowed-wordcount", 1),
+        ("join", 2),
+        ("reachability", 2),
+        ("top-k", 1),
+        ("windowed-join", 2),
+        ("nexmark-q4", 2),
+    ];
+    for (workload, workers) in workloads {
         let rows = "--quick --no-curves --rows 20 --window 3s";
         let ended = tidegate(&format!("compare {workload} {rows} -w {workers}")).run().well();
         let equal = "the outputs of 4 modes are equal: 23 batches";

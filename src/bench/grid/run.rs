@@ -193,7 +193,8 @@ mod tests {
         })
         .unwrap();
         let records = std::mem::take(&mut *records.0.lock().unwrap());
-        let cell = Cell { workers: 1, processes: 1, interval_ms: 10, rate: 10_000.0, ..Cell::default() };
+        let cell =
+            Cell { workers: 1, processes: 1, interval_ms: 10, rate: 10_000.0, ..Cell::default() };
         let grid = Grid { warm_up_ms: 100, measured_ms: 1_100, ..Grid::quick() };
         let ended = Ended { command: "stall".into(), records, cpu_s: None, wall_s: 1.2 };
         Run::of(ended, &cell, &grid, 0).unwrap()

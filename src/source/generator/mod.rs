@@ -1,13 +1,15 @@
 //! Seeded generators: the same records on every machine, for benchmarks, demos and tests.
 //!
-//! Each record is a function of the seed, the partition and the record's offset, and of nothing
-//! else. So a generator can be read again from any offset, and its records don't depend on how
+//! Each record is a function of the seed, the partition and the record's offset (or of its number
+//! among the records of all partitions: [`Generator::dealt`]), and of nothing else. So a generator can be read again from any offset, and its records don't depend on how
 //! they were split into batches or spread over workers.
 
+mod ads;
 mod clicks;
 mod edges;
 mod keys;
 mod lines;
+pub mod nexmark;
 mod points;
 mod rate;
 mod stocks;
@@ -19,6 +21,7 @@ use std::time::{Duration, Instant};
 use rand_pcg::Pcg64Mcg;
 use tidegate_operators::{Record, stable_hash};
 
+pub use ads::AdEvent;
 pub use clicks::Click;
 pub use keys::Zipf;
 pub use rate::RateRow;
@@ -88,11 +91,30 @@ impl Random {
 /// ```
 pub struct Generator<D> {
     name: String,
-    seed: u64,
-    make: Make<D>,
+    recipe: Recipe<D>,
     partitions: u32,
     pace: Pace,
     records: Option<u64>,
+}
+
+/// By what records are made.
+#[derive(Clone)]
+struct Recipe<D> {
+    seed: u64,
+    make: Make<D>,
+    /// Whether the partitions share one sequence of records.
+    is_dealt: bool,
+}
+
+impl<D> Recipe<D> {
+    fn record(&self, partition: u32, partitions: u32, offset: u64) -> D {
+        let (stream, number) = if self.is_dealt {
+            (0, offset * u64::from(partitions) + u64::from(partition))
+        } else {
+            (partition, offset)
+        };
+        (self.make)(&mut Random::of(self.seed, stream, number), number)
+    }
 }
 
 /// How many records there are by when.
@@ -110,14 +132,28 @@ impl<D: Record> Generator<D> {
         seed: u64,
         make: impl Fn(&mut Random, u64) -> D + Send + Sync + 'static,
     ) -> Self {
-        Generator {
-            name: name.into(),
-            seed,
-            make: Arc::new(make),
-            partitions: 1,
-            pace: Pace::PerBatch(10_000),
-            records: None,
-        }
+        Self::by(name.into(), Recipe { seed, make: Arc::new(make), is_dealt: false })
+    }
+
+    /// Makes one sequence of records, each by a function of random numbers and of its number, and
+    /// deals it to the partitions in turn: the records are the same, however many there are.
+    ///
+    /// ```
+    /// use tidegate::source::Generator;
+    ///
+    /// let squares = || Generator::dealt("squares", 7, |random, n| (n * n, random.bits()));
+    /// assert_eq!(squares().partitions(3).record(2, 5), squares().record(0, 17));
+    /// ```
+    pub fn dealt(
+        name: impl Into<String>,
+        seed: u64,
+        make: impl Fn(&mut Random, u64) -> D + Send + Sync + 'static,
+    ) -> Self {
+        Self::by(name.into(), Recipe { seed, make: Arc::new(make), is_dealt: true })
+    }
+
+    fn by(name: String, recipe: Recipe<D>) -> Self {
+        Generator { name, recipe, partitions: 1, pace: Pace::PerBatch(10_000), records: None }
     }
 
     /// Deals the records to this many partitions.
@@ -146,7 +182,7 @@ impl<D: Record> Generator<D> {
 
     /// The record at an offset of a partition.
     pub fn record(&self, partition: u32, offset: u64) -> D {
-        (self.make)(&mut Random::of(self.seed, partition, offset), offset)
+        self.recipe.record(partition, self.partitions, offset)
     }
 }
 
@@ -193,8 +229,7 @@ impl<D: Record> Source for Generator<D> {
             )));
         }
         Ok(Box::new(GeneratorReader {
-            seed: self.seed,
-            make: Arc::clone(&self.make),
+            recipe: self.recipe.clone(),
             partitions: self.partitions,
             pace: self.pace,
             records: self.records,
@@ -209,8 +244,7 @@ impl<D: Record> Source for Generator<D> {
 }
 
 struct GeneratorReader<D> {
-    seed: u64,
-    make: Make<D>,
+    recipe: Recipe<D>,
     partitions: u32,
     pace: Pace,
     records: Option<u64>,
@@ -256,8 +290,8 @@ impl<D: Record> Reader<D> for GeneratorReader<D> {
             let until = due.min(next.saturating_add(room));
             intake.behind(*partition, due.saturating_sub(until));
             for offset in *next..until {
-                let mut random = Random::of(self.seed, *partition, offset);
-                intake.push(*partition, offset, (self.make)(&mut random, offset));
+                let record = self.recipe.record(*partition, self.partitions, offset);
+                intake.push(*partition, offset, record);
             }
             *next = until.max(*next);
             ended &=
