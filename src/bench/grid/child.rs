@@ -23,21 +23,20 @@ pub(super) fn run(program: &Path, cell: &Cell, grid: &Grid) -> Result<Ended, Gri
     let system = |what| move |source| GridError::System { what, source };
     let place = tempfile::tempdir().map_err(system("make a directory"))?;
     let metrics = place.path().join("metrics");
-    let mut arguments: Vec<String> = Vec::new();
-    if cell.processes > 1 {
-        arguments.extend(["launch", "-n"].map(str::to_owned));
-        arguments.push(cell.processes.to_string());
-    }
-    let Cell { workload, workers, interval_ms, rate, .. } = cell;
+    let Cell { workload, workers, processes, interval_ms, rate } = cell;
+    let run = match processes {
+        1 => format!("run {workload} --workers {workers}"),
+        _ => format!("launch -n {processes} -w {workers} run {workload}"),
+    };
     let (seed, time) = (grid.seed, grid.warm_up_ms + grid.measured_ms);
     // As many partitions as workers: each makes its part of the records.
     let source = format!("generate:?rate={rate}&seed={seed}&partitions={}", cell.peers());
-    let job = [
-        format!("run {workload} --workers {workers} --interval {interval_ms}ms --for {time}ms"),
-        format!("--source {source} --output changes --sink null --quiet --metrics"),
-    ];
-    arguments.extend(job.join(" ").split_whitespace().map(str::to_owned));
-    let shown = format!("tidegate {} FILE", arguments.join(" "));
+    let shown = format!(
+        "{run} --interval {interval_ms}ms --for {time}ms --source {source} --output changes --sink null \
+         --quiet --metrics"
+    );
+    let arguments: Vec<&str> = shown.split_whitespace().collect();
+    let shown = format!("tidegate {shown} FILE");
     let mut command = Command::new(program);
     command
         .args(&arguments)
@@ -51,8 +50,9 @@ pub(super) fn run(program: &Path, cell: &Cell, grid: &Grid) -> Result<Ended, Gri
     let cpu_s = computed_by_children().zip(computed).map(|(after, before)| after - before);
     if !ended.status.success() {
         let said = String::from_utf8_lossy(&ended.stderr);
-        let said = said.trim().lines().rev().take(4).collect::<Vec<_>>();
-        let said = said.into_iter().rev().collect::<Vec<_>>().join(" / ");
+        // What went wrong comes first, the usage last.
+        let said = said.lines().find(|line| line.starts_with("error")).unwrap_or(&said);
+        let said = said.trim().to_owned();
         return Err(GridError::Run { command: shown, status: ended.status.to_string(), said });
     }
     let text = std::fs::read_to_string(&metrics).map_err(system("read what was measured"))?;
