@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::batched::{Batch, BatchOperator, Folding, Output, Route, SavedForm, StateSize, Tap};
 use crate::differences::Change;
-use crate::window::{Due, Ring};
-use crate::{Chunks, Epoch, Record, WindowRule, heap_bytes};
+use crate::row_window::RowWindow;
+use crate::{Chunks, Epoch, Record, Tag, WindowRule, heap_bytes};
 
 /// All rows of the window, at each slide: what Spark's `window` gives, and what an aggregate that
 /// is recomputed from scratch starts from.
@@ -23,44 +23,13 @@ use crate::{Chunks, Epoch, Record, WindowRule, heap_bytes};
 /// assert_eq!(window.rows(vec![]), ['b']);
 /// ```
 pub struct WindowRows<D> {
-    rule: Option<WindowRule>,
-    ring: Ring<Vec<Chunks<D>>>,
-    size: StateSize,
+    rows: RowWindow<D>,
 }
-
-impl<D> WindowRows<D> {
-    /// A sliding window; without a rule, a window that nothing ever leaves.
-    pub fn new(rule: Option<WindowRule>) -> Self {
-        WindowRows { rule, ring: Ring::default(), size: StateSize::default() }
-    }
-}
-
-/// When the panes of a window that nothing leaves would go: never.
-const NEVER: u64 = u64::MAX;
 
 impl<D: Record> WindowRows<D> {
-    fn advance(&mut self, batch: &Batch<impl Epoch>) {
-        let size = &mut self.size;
-        self.ring.advance(&batch.tick_or_panic(), |due| match due {
-            Due::Enter(_) => {}
-            Due::Exit(pane) | Due::Missed(pane) => {
-                for chunks in &pane.content {
-                    size.keys -= chunks.len() as u64;
-                    size.bytes -= bytes_of(chunks.rows());
-                }
-            }
-        });
-    }
-
-    fn slides_at(&self, batch: &Batch<impl Epoch>) -> bool {
-        let slide = self.rule.map_or(1, |rule| rule.slide());
-        batch.tick_or_panic().covers_multiple_of(slide)
-    }
-
-    fn give(&self, output: &mut Output<'_, Chunks<D>>) {
-        for pane in self.ring.inside() {
-            pane.content.iter().for_each(|chunks| output.give(chunks.clone()));
-        }
+    /// A sliding window; without a rule, a window that nothing ever leaves.
+    pub fn new(rule: Option<WindowRule>) -> Self {
+        WindowRows { rows: RowWindow::new(rule) }
     }
 }
 
@@ -68,7 +37,7 @@ impl<T: Epoch, D: Record> BatchOperator<T> for WindowRows<D> {
     type Input = Chunks<D>;
     type Output = Chunks<D>;
     /// When it comes, when it goes, and the row with its place in the stream's order.
-    type Saved = (u64, u64, (crate::Tag, D));
+    type Saved = (u64, u64, (Tag, D));
 
     fn close(
         &mut self,
@@ -77,33 +46,13 @@ impl<T: Epoch, D: Record> BatchOperator<T> for WindowRows<D> {
         output: &mut Output<'_, Self::Output>,
         tap: &mut Tap<Self::Saved>,
     ) {
-        let id = batch.tick_or_panic().id;
-        let pane = match self.rule {
-            Some(rule) => self.ring.pane(rule, id),
-            None => Some(self.ring.waiting_pane(id, NEVER)),
-        };
-        self.size.updated = 0;
-        if let Some(pane) = pane {
-            for chunks in input {
-                self.size.updated += chunks.len() as u64;
-                self.size.bytes += bytes_of(chunks.rows());
-                for (tag, rows) in chunks.iter() {
-                    for row in rows {
-                        tap.record(|| (pane.enter, pane.exit, (tag, row.clone())));
-                    }
-                }
-                pane.content.push(chunks);
-            }
-            self.size.keys += self.size.updated;
-        }
-        self.advance(&batch);
-        if self.slides_at(&batch) {
-            self.give(output);
+        if self.rows.take(&batch.tick_or_panic(), input, tap) {
+            self.rows.inside().for_each(|chunks| output.give(chunks.clone()));
         }
     }
 
     fn route(saved: &Self::Saved) -> Route {
-        Route::of_key(&saved.2.0)
+        RowWindow::route(saved)
     }
 
     fn form() -> SavedForm {
@@ -111,32 +60,20 @@ impl<T: Epoch, D: Record> BatchOperator<T> for WindowRows<D> {
     }
 
     fn fold(saved: Vec<Self::Saved>, folding: Folding) -> Vec<Self::Saved> {
-        folding.panes(saved)
+        RowWindow::fold(saved, folding)
     }
 
     fn restore(&mut self, saved: Vec<Self::Saved>) {
-        for (enter, exit, (tag, row)) in saved {
-            self.size.keys += 1;
-            self.size.bytes += bytes_of(std::slice::from_ref(&row));
-            let pane = self.ring.waiting_pane(enter, exit);
-            if pane.content.is_empty() {
-                pane.content.push(Chunks::new());
-            }
-            pane.content[0].push(tag, [row]);
-        }
+        self.rows.restore(saved);
     }
 
     fn contents(&mut self, batch: Batch<T>, _output: &mut Output<'_, Self::Output>) {
-        self.advance(&batch);
+        self.rows.advance(&batch.tick_or_panic());
     }
 
     fn size(&self) -> StateSize {
-        self.size
+        self.rows.size()
     }
-}
-
-fn bytes_of<D: Record>(rows: &[D]) -> u64 {
-    (size_of_val(rows) + rows.iter().map(|row| heap_bytes(row)).sum::<usize>()) as u64
 }
 
 /// The contents of a table at each batch in which it has an output: Spark's complete mode.

@@ -51,6 +51,7 @@ pub mod local;
 pub mod order;
 pub mod reach;
 mod record;
+mod row_window;
 pub mod ship;
 mod tick;
 pub mod window;

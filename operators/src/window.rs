@@ -124,6 +124,18 @@ impl<P> Ring<P> {
         Some(self.waiting_pane(enter, exit))
     }
 
+    /// The pane of a batch's rows by a rule, or by none: then nothing ever goes.
+    pub(crate) fn pane_by(&mut self, rule: Option<WindowRule>, id: u64) -> Option<&mut Pane<P>>
+    where
+        P: Default,
+    {
+        const NEVER: u64 = u64::MAX;
+        match rule {
+            Some(rule) => self.pane(rule, id),
+            None => Some(self.waiting_pane(id, NEVER)),
+        }
+    }
+
     /// The pane that comes and goes at these batches, at the end of those still to come; for
     /// restoring. Panes must be asked for in the order of their entry.
     pub fn waiting_pane(&mut self, enter: u64, exit: u64) -> &mut Pane<P>

@@ -1,7 +1,7 @@
 //! The page of a grid.
 
 use super::page::{escape, legend, machine, page};
-use super::plot::{Line, Plot};
+use super::plot::{Line, Plot, Scale};
 use crate::bench::grid::{Comparison, GridReport, GridRow};
 
 /// A page with everything that a grid has measured, and how it compares with an earlier one if there is
@@ -65,7 +65,8 @@ fn latencies(rows: &[&GridRow]) -> String {
     };
     let plot = |x: &str, lines: Vec<Line>| {
         let (y, level, marked) = ("share that took longer", None, false);
-        Plot { x, y, lines, level, marked }.svg().unwrap_or_default()
+        let scale = Scale::Logarithmic;
+        Plot { x, y, lines, level, marked, scale }.svg().unwrap_or_default()
     };
     let names: Vec<(usize, String)> = shown.iter().map(|row| places(row)).enumerate().collect();
     let records = plot("latency of records, in ms", named(|row| row.record_ccdf.points.clone()));
@@ -106,6 +107,7 @@ fn saturation(report: &GridReport) -> String {
         lines: lines.map(|(series, (_, points))| Line { series, points }).collect(),
         level: None,
         marked: true,
+        scale: Scale::Linear,
     };
     let most = report.saturations.first().map_or(0.0, |found| found.p99_ms);
     format!(

@@ -1,7 +1,7 @@
 //! The page of a comparison.
 
 use super::page::{escape, legend, machine, page, verdicts};
-use super::plot::{Line, Plot};
+use super::plot::{Line, Plot, Scale};
 use super::table::Table;
 use crate::compare::{CompareReport, Curve, ModeRow};
 
@@ -81,6 +81,7 @@ fn curve(curve: &Curve, series: &[String]) -> String {
         lines: lines.collect(),
         level: Some(1.0),
         marked: true,
+        scale: Scale::Logarithmic,
     };
     let figure = plot.svg().unwrap_or_default();
     let titles = [&*curve.over, against].into_iter().chain(names.iter().map(String::as_str));
@@ -132,6 +133,7 @@ fn latencies(modes: &[ModeRow]) -> String {
         lines: modes.iter().enumerate().map(longer).collect(),
         level: None,
         marked: false,
+        scale: Scale::Logarithmic,
     };
     let titles = [
         "mode",

@@ -1,9 +1,10 @@
 //! Line plots as SVG, whose colours are those of the page around them.
 
 use plotters::coord::combinators::{IntoLogRange, LogCoord};
+use plotters::coord::ranged1d::ValueFormatter;
 use plotters::prelude::*;
 
-/// Lines over an axis; both axes are logarithmic.
+/// Lines over an axis.
 pub(super) struct Plot<'a> {
     pub(super) x: &'a str,
     pub(super) y: &'a str,
@@ -12,6 +13,16 @@ pub(super) struct Plot<'a> {
     pub(super) level: Option<f64>,
     /// Whether the points are marked: few of them, each measured on its own.
     pub(super) marked: bool,
+    pub(super) scale: Scale,
+}
+
+/// How far apart values are on both axes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scale {
+    /// As their ratio is.
+    Logarithmic,
+    /// As their difference is; the axes begin at zero.
+    Linear,
 }
 
 /// A line of a plot.
@@ -69,7 +80,11 @@ impl Plot<'_> {
             up.include(level);
         }
         let mut text = String::new();
-        let drawn = self.draw(&mut text, across.padded()?, up.padded()?);
+        let padded = |span: Span| match self.scale {
+            Scale::Logarithmic => span.padded(),
+            Scale::Linear => span.0.map(|(_, most)| (0.0, most * 1.15)),
+        };
+        let drawn = self.draw(&mut text, padded(across)?, padded(up)?);
         // Drawing into a string can't fail for reasons other than an empty area.
         drawn.ok()?;
         let at = text.find("<svg ")?;
@@ -77,30 +92,45 @@ impl Plot<'_> {
         Some(text.replace(" xmlns=\"http://www.w3.org/2000/svg\"", ""))
     }
 
-    fn draw(
-        &self,
-        text: &mut String,
-        across: (f64, f64),
-        up: (f64, f64),
-    ) -> Result<(), Box<dyn std::error::Error>> {
+    fn draw(&self, text: &mut String, across: (f64, f64), up: (f64, f64)) -> Drawn {
         let area = SVGBackend::with_string(text, (WIDTH, HEIGHT)).into_drawing_area();
-        let label = ("sans-serif", 14).into_font().color(&INK);
-        let mut chart = ChartBuilder::on(&area)
-            .margin(12)
-            .x_label_area_size(44)
-            .y_label_area_size(64)
-            .build_cartesian_2d(log(across), log(up))?;
+        let mut chart = ChartBuilder::on(&area);
+        chart.margin(12).x_label_area_size(44).y_label_area_size(64);
+        match self.scale {
+            Scale::Logarithmic => {
+                self.draw_on(chart.build_cartesian_2d(log(across), log(up))?, across, few)?;
+            }
+            Scale::Linear => {
+                let chart = chart.build_cartesian_2d(across.0..across.1, up.0..up.1)?;
+                self.draw_on(chart, across, short)?;
+            }
+        }
+        area.present()?;
+        Ok(())
+    }
+
+    fn draw_on<X, Y>(
+        &self,
+        mut chart: ChartContext<'_, SVGBackend<'_>, Cartesian2d<X, Y>>,
+        across: (f64, f64),
+        label: fn(f64) -> String,
+    ) -> Drawn
+    where
+        X: Ranged<ValueType = f64> + ValueFormatter<f64>,
+        Y: Ranged<ValueType = f64> + ValueFormatter<f64>,
+    {
+        let text = ("sans-serif", 14).into_font().color(&INK);
         chart
             .configure_mesh()
             .x_desc(self.x)
             .y_desc(self.y)
-            .label_style(label.clone())
-            .axis_desc_style(label)
+            .label_style(text.clone())
+            .axis_desc_style(text)
             .axis_style(INK)
             .bold_line_style(FAINT)
             .light_line_style(TRANSPARENT)
-            .x_label_formatter(&|x| short(*x))
-            .y_label_formatter(&|y| short(*y))
+            .x_label_formatter(&|x| label(*x))
+            .y_label_formatter(&|y| label(*y))
             .draw()?;
         if let Some(level) = self.level {
             let line = [(across.0, level), (across.1, level)];
@@ -114,9 +144,17 @@ impl Plot<'_> {
                 chart.draw_series(points.map(|point| Circle::new(point, 4, colour.filled())))?;
             }
         }
-        area.present()?;
         Ok(())
     }
+}
+
+type Drawn = Result<(), Box<dyn std::error::Error>>;
+
+/// Of a logarithmic axis only 1, 2 and 5 times powers of ten are written: the others come too close.
+fn few(number: f64) -> String {
+    let digit = number / 10f64.powf(number.log10().floor());
+    let is_written = [1.0, 2.0, 5.0, 10.0].iter().any(|known| (digit - known).abs() < 0.01);
+    if is_written { short(number) } else { String::new() }
 }
 
 fn log((from, to): (f64, f64)) -> LogCoord<f64> {

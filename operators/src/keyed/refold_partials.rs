@@ -36,9 +36,6 @@ where
     values: std::marker::PhantomData<fn(V)>,
 }
 
-/// When the panes of a window that nothing leaves would go: never.
-const NEVER: u64 = u64::MAX;
-
 impl<K: Record, V, A: Aggregate<V>> RefoldPartials<K, V, A> {
     /// A window with nothing in it; without a rule, one that nothing ever leaves.
     pub fn new(rule: Option<WindowRule>, aggregate: A) -> Self {
@@ -83,11 +80,7 @@ where
         let tick = batch.tick_or_panic();
         let RefoldPartials { rule, aggregate, ring, combiner, size, .. } = self;
         size.updated = 0;
-        let pane = match rule {
-            Some(rule) => ring.pane(*rule, tick.id),
-            None => Some(ring.waiting_pane(tick.id, NEVER)),
-        };
-        if let Some(pane) = pane {
+        if let Some(pane) = ring.pane_by(*rule, tick.id) {
             let is_combined = pane.content.is_empty() && is_combined(&input);
             account(size, &pane.content, -1);
             let tallies = input.into_iter().flat_map(Chunks::into_rows);

@@ -2,8 +2,8 @@
 
 use crate::batched::{Batch, BatchOperator, Folding, Output, Route, SavedForm, StateSize, Tap};
 use crate::combine::{Combiner, Keyed, Tally};
-use crate::window::{Due, Ring};
-use crate::{Aggregate, Chunks, Epoch, Record, Tag, WindowRule, heap_bytes};
+use crate::row_window::RowWindow;
+use crate::{Aggregate, Chunks, Epoch, Record, Tag, WindowRule};
 
 /// Keeps the rows of the window where they came in, and folds all of them by key whenever it
 /// slides: a tally per key, which is then to be brought to the worker that owns it.
@@ -28,41 +28,16 @@ where
     S: Keyed<D>,
     A: Aggregate<S::Value>,
 {
-    rule: Option<WindowRule>,
+    rows: RowWindow<D>,
     split: S,
     aggregate: A,
-    ring: Ring<Vec<Chunks<D>>>,
     combiner: Combiner<S::Key, A::Acc>,
-    size: StateSize,
 }
-
-/// When the panes of a window that nothing leaves would go: never.
-const NEVER: u64 = u64::MAX;
 
 impl<D: Record, S: Keyed<D>, A: Aggregate<S::Value>> RefoldRows<D, S, A> {
     /// A window with nothing in it; without a rule, one that nothing ever leaves.
     pub fn new(rule: Option<WindowRule>, split: S, aggregate: A) -> Self {
-        RefoldRows {
-            rule,
-            split,
-            aggregate,
-            ring: Ring::default(),
-            combiner: Combiner::default(),
-            size: StateSize::default(),
-        }
-    }
-
-    fn advance(&mut self, batch: &Batch<impl Epoch>) {
-        let size = &mut self.size;
-        self.ring.advance(&batch.tick_or_panic(), |due| match due {
-            Due::Enter(_) => {}
-            Due::Exit(pane) | Due::Missed(pane) => {
-                for chunks in &pane.content {
-                    size.keys -= chunks.len() as u64;
-                    size.bytes -= bytes_of(chunks.rows());
-                }
-            }
-        });
+        RefoldRows { rows: RowWindow::new(rule), split, aggregate, combiner: Combiner::default() }
     }
 }
 
@@ -85,31 +60,11 @@ where
         output: &mut Output<'_, Self::Output>,
         tap: &mut Tap<Self::Saved>,
     ) {
-        let tick = batch.tick_or_panic();
-        let pane = match self.rule {
-            Some(rule) => self.ring.pane(rule, tick.id),
-            None => Some(self.ring.waiting_pane(tick.id, NEVER)),
-        };
-        self.size.updated = 0;
-        if let Some(pane) = pane {
-            for chunks in input {
-                self.size.updated += chunks.len() as u64;
-                self.size.bytes += bytes_of(chunks.rows());
-                for (tag, rows) in chunks.iter() {
-                    for row in rows {
-                        tap.record(|| (pane.enter, pane.exit, (tag, row.clone())));
-                    }
-                }
-                pane.content.push(chunks);
-            }
-            self.size.keys += self.size.updated;
-        }
-        self.advance(&batch);
-        if !tick.covers_multiple_of(self.rule.map_or(1, |rule| rule.slide())) {
+        let RefoldRows { rows, split, aggregate, combiner } = self;
+        if !rows.take(&batch.tick_or_panic(), input, tap) {
             return;
         }
-        let RefoldRows { split, aggregate, ring, combiner, .. } = self;
-        for chunks in ring.inside().flat_map(|pane| &pane.content) {
+        for chunks in rows.inside() {
             for row in chunks.rows() {
                 let (key, value) = split.parts(row);
                 let acc = aggregate.lift(value);
@@ -120,7 +75,7 @@ where
     }
 
     fn route(saved: &Self::Saved) -> Route {
-        Route::of_key(&saved.2.0)
+        RowWindow::route(saved)
     }
 
     fn form() -> SavedForm {
@@ -128,30 +83,18 @@ where
     }
 
     fn fold(saved: Vec<Self::Saved>, folding: Folding) -> Vec<Self::Saved> {
-        folding.panes(saved)
+        RowWindow::fold(saved, folding)
     }
 
     fn restore(&mut self, saved: Vec<Self::Saved>) {
-        for (enter, exit, (tag, row)) in saved {
-            self.size.keys += 1;
-            self.size.bytes += bytes_of(std::slice::from_ref(&row));
-            let pane = self.ring.waiting_pane(enter, exit);
-            if pane.content.is_empty() {
-                pane.content.push(Chunks::new());
-            }
-            pane.content[0].push(tag, [row]);
-        }
+        self.rows.restore(saved);
     }
 
     fn contents(&mut self, batch: Batch<T>, _output: &mut Output<'_, Self::Output>) {
-        self.advance(&batch);
+        self.rows.advance(&batch.tick_or_panic());
     }
 
     fn size(&self) -> StateSize {
-        self.size
+        self.rows.size()
     }
-}
-
-fn bytes_of<D: Record>(rows: &[D]) -> u64 {
-    (size_of_val(rows) + rows.iter().map(|row| heap_bytes(row)).sum::<usize>()) as u64
 }
