@@ -185,7 +185,12 @@ def needs(*programs):
 def quietly(command):
     """Runs a command, and shows what it said only where it fails."""
     print(f"  {' '.join(map(str, command))}", file=sys.stderr)
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(
+        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
-        raise Unavailable(f"`{Path(command[0]).name}` fails: {said[-1]}")
+        # Colours of a terminal are no reason.
+        said = re.sub(r"\x1b\[[\d;]*m", "", done.stdout).split("\n")
+        said = [line.strip() for line in said if line.strip()] or ["no reason given"]
+        errors = [line for line in said if "error" in line.lower()]
+        raise Unavailable(f"`{Path(command[0]).name}` fails: {(errors or said)[0]}")

@@ -11,21 +11,19 @@ import sys
 import pathway as pw
 
 
-class Line(pw.Schema):
-    batch: int
-    word: str
-
-
 def running(records):
     lines = pw.io.plaintext.read(records, mode="static")
     return lines.groupby(pw.this.data).reduce(word=pw.this.data, count=pw.reducers.count())
 
 
 def sliding(records, window):
-    # Pathway's CSV has names in a first line; the line of the file that is a record, too, would be lost.
+    # Pathway's CSV wants a first line of names; the records have none.
     lines = pw.io.plaintext.read(records, mode="static")
-    parts = lines.select(parts=pw.this.data.str.split(","))
-    clocked = parts.select(batch=pw.this.parts[0].to_string().str.parse_int(), word=pw.this.parts[1])
+    comma = pw.this.data.str.find(",")
+    clocked = lines.select(
+        batch=pw.this.data.str.slice(0, comma).str.parse_int(),
+        word=pw.this.data.str.slice(comma + 1, pw.this.data.str.len()),
+    )
     windows = clocked.windowby(
         pw.this.batch, window=pw.temporal.sliding(hop=1, duration=window), instance=pw.this.word
     )
