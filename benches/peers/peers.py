@@ -25,10 +25,11 @@ class Tidegate:
     note = "counts the batch numbers of the sliding count as words, too"
 
     def __init__(self):
-        self.binary = os.environ.get("TIDEGATE", str(HERE.parents[1] / "target/release/tidegate"))
+        built = HERE.parents[1] / "target/release/tidegate"
+        self.binary = Path(os.environ.get("TIDEGATE", built)).resolve()
 
     def install(self):
-        if not shutil.which(self.binary):
+        if not os.access(self.binary, os.X_OK):
             raise Unavailable(f"no {self.binary}: `cargo build --release`, or set TIDEGATE")
 
     def version(self):

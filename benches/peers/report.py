@@ -6,12 +6,15 @@ import platform
 import statistics
 from pathlib import Path
 
+# How a run ends.
+EQUAL, WRONG, FAILED, GIVEN_UP = "equal", "WRONG", "failed", "given up"
+
 HEADINGS = ["system", "version", "start-up s", "run s", "records/s", "of Tidegate", "answer", "remark"]
 
 
 def in_words(run):
-    if "failure" in run:
-        return run["failure"]
+    if run["outcome"] != EQUAL:
+        return f"{run['outcome']}: {run['reason']}"
     return f"{run['total_s']:.2f} s, of which {run['startup_s']:.2f} s to start and end"
 
 
@@ -21,10 +24,9 @@ def summary(workload, systems, runs):
     for system in systems:
         row = {"name": system.name, "version": system.version(), "note": system.note}
         row["samples"] = samples = runs[system.name]
-        failures = [sample["failure"] for sample in samples if "failure" in sample]
-        if failures:
-            row["failure"] = failures[0]
-        else:
+        # A system is not run again once it has failed.
+        row["outcome"] = samples[-1]["outcome"]
+        if row["outcome"] == EQUAL:
             row["startup_s"] = statistics.median(sample["startup_s"] for sample in samples)
             total_s = statistics.median(sample["total_s"] for sample in samples)
             row["run_s"] = max(total_s - row["startup_s"], 0.001)
@@ -40,9 +42,9 @@ def summary(workload, systems, runs):
 def cells(row):
     if "reason" in row:
         return [row["name"], row["version"], "", "", "", "", "skipped", row["reason"]]
-    if "failure" in row:
-        kind = "WRONG" if row["failure"].startswith("WRONG") else "none"
-        return [row["name"], row["version"], "", "", "", "", kind, row["failure"]]
+    if row["outcome"] != EQUAL:
+        reason = row["samples"][-1]["reason"]
+        return [row["name"], row["version"], "", "", "", "", row["outcome"], reason]
     # Less than a start-up takes is lost in how that varies.
     about = "~" if row["run_s"] < row["startup_s"] / 2 else ""
     return [
@@ -52,7 +54,7 @@ def cells(row):
         f"{row['run_s']:.2f}",
         f"{about}{row['records_per_s']:,.0f}",
         f"{about}{row['of_tidegate']:.3f}" if "of_tidegate" in row else "",
-        "equal",
+        EQUAL,
         row["note"],
     ]
 

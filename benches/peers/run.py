@@ -13,9 +13,11 @@ from pathlib import Path
 import inputs
 import report
 from inputs import Workload
+from report import EQUAL, FAILED, GIVEN_UP, WRONG
 from peers import CACHE, PEERS, Tidegate, Unavailable
 
-TARGET = Path(__file__).resolve().parents[2] / "target"
+ROOT = Path(__file__).resolve().parents[2]
+TARGET = ROOT / "target"
 
 FULL = [
     Workload("running-zipf", keys=100_000, zipf=True, batch=100_000, batches=100),
@@ -38,7 +40,10 @@ def main():
     workloads = {"quick": QUICK, "full": FULL, "check": CHECK}[options.scale]
     asked = [] if options.scale == "check" else options.only
     systems, skipped = [Tidegate()], []
-    systems[0].install()
+    try:
+        systems[0].install()
+    except Unavailable as reason:
+        sys.exit(f"can't run Tidegate: {reason}")
     for peer in (peer() for peer in PEERS if peer.name in asked):
         say(f"installing {peer.name} {peer.version()}")
         try:
@@ -56,7 +61,7 @@ def main():
         # Round after round, so that what else the machine does falls on all of them.
         for _ in range(options.runs):
             for system in systems:
-                if all("failure" not in run for run in runs[system.name]):
+                if all(run["outcome"] == EQUAL for run in runs[system.name]):
                     runs[system.name].append(measure(system, whole, first, answer, options))
                     say(f"  {system.name}: {report.in_words(runs[system.name][-1])}")
         results.append(report.summary(workload, systems, runs))
@@ -64,8 +69,9 @@ def main():
     print(report.terminal(results, skipped))
     if options.scale != "check":
         report.write(TARGET, results, skipped, options)
-        say(f"written to {TARGET / 'peers.md'} and peers.json")
-    if any("failure" in system for result in results for system in result["systems"]):
+        say("written to target/peers.md and target/peers.json")
+    outcomes = [row["outcome"] for result in results for row in result["systems"]]
+    if WRONG in outcomes or FAILED in outcomes:
         sys.exit("not all answers are there and equal")
 
 
@@ -75,7 +81,7 @@ def parse():
     scale = parser.add_mutually_exclusive_group()
     scale.set_defaults(scale="quick", runs=1)
     for name, records in [
-        ("quick", "a million records, once (the default)"),
+        ("quick", "up to a million records, once (the default)"),
         ("full", "ten million records, three times"),
         ("check", "Tidegate alone on little input, against the plain answer; needs no network"),
     ]:
@@ -106,16 +112,21 @@ def measure(system, whole, first, answer, options):
         startup_s, _ = run(system, first, options)
         total_s, output = run(system, whole, options)
     except Failed as failure:
-        return {"failure": str(failure)}
+        return {"outcome": failure.outcome, "reason": str(failure)}
     own_answer = output.parent / "answer"
     inputs.save(system.fold(lines_of(output), whole.workload), own_answer)
     if not filecmp.cmp(own_answer, answer, shallow=False):
-        return {"failure": f"WRONG: {own_answer} is not {answer}"}
-    return {"startup_s": startup_s, "total_s": total_s}
+        reason = f"compare {relative(own_answer)} with {relative(answer)}"
+        return {"outcome": WRONG, "reason": reason}
+    return {"outcome": EQUAL, "startup_s": startup_s, "total_s": total_s}
 
 
 class Failed(Exception):
     """Why a run came to nothing."""
+
+    def __init__(self, outcome, reason):
+        super().__init__(reason)
+        self.outcome = outcome
 
 
 def run(system, input, options):
@@ -134,15 +145,14 @@ def run(system, input, options):
         try:
             status = process.wait(options.timeout)
         except subprocess.TimeoutExpired:
-            raise Failed(f"given up after {options.timeout} s") from None
+            raise Failed(GIVEN_UP, f"after {options.timeout} s") from None
         finally:
             seconds = time.monotonic() - start
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
     if status:
-        last = (place / "log").read_text().strip().splitlines()[-1:]
-        raise Failed(f"ended with {status}: {' '.join(last)} ({place / 'log'})")
+        raise Failed(FAILED, f"ended with {status}: see {relative(place / 'log')}")
     return seconds, output
 
 
@@ -152,6 +162,10 @@ def lines_of(output):
     for file in files:
         with file.open(newline="") as lines:
             yield from lines
+
+
+def relative(path):
+    return path.relative_to(ROOT)
 
 
 def say(text):
