@@ -29,8 +29,10 @@ def summary(workload, systems, runs):
         if row["outcome"] == EQUAL:
             row["startup_s"] = statistics.median(sample["startup_s"] for sample in samples)
             total_s = statistics.median(sample["total_s"] for sample in samples)
-            row["run_s"] = max(total_s - row["startup_s"], 0.001)
-            row["records_per_s"] = workload.records / row["run_s"]
+            row["run_s"] = total_s - row["startup_s"]
+            # What is this short is how start-ups vary.
+            if row["run_s"] > row["startup_s"] / 10:
+                row["records_per_s"] = workload.records / row["run_s"]
         rows.append(row)
     tidegate = rows[0].get("records_per_s")
     for row in rows:
@@ -45,16 +47,15 @@ def cells(row):
     if row["outcome"] != EQUAL:
         reason = row["samples"][-1]["reason"]
         return [row["name"], row["version"], "", "", "", "", row["outcome"], reason]
-    # Less than a start-up takes is lost in how that varies.
     about = "~" if row["run_s"] < row["startup_s"] / 2 else ""
     return [
         row["name"],
         row["version"],
         f"{row['startup_s']:.2f}",
         f"{row['run_s']:.2f}",
-        f"{about}{row['records_per_s']:,.0f}",
+        f"{about}{row['records_per_s']:,.0f}" if "records_per_s" in row else "too short",
         f"{about}{row['of_tidegate']:.3f}" if "of_tidegate" in row else "",
-        EQUAL,
+        row["outcome"],
         row["note"],
     ]
 
