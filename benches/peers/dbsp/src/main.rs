@@ -7,7 +7,6 @@ use std::error::Error;
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 
-use dbsp::trace::BatchReader;
 use dbsp::typed_batch::{IndexedZSetReader, SpineSnapshot, TypedBox};
 use dbsp::utils::Tup2;
 use dbsp::{OrdIndexedZSet, OutputHandle, Runtime, ZWeight};
