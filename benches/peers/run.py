@@ -39,20 +39,7 @@ def main():
     options = parse()
     workloads = {"quick": QUICK, "full": FULL, "check": CHECK}[options.scale]
     asked = [] if options.scale == "check" else options.only
-    systems, skipped = [Tidegate()], []
-    try:
-        systems[0].install()
-    except Unavailable as reason:
-        sys.exit(f"can't run Tidegate: {reason}")
-    for peer in (peer() for peer in PEERS if peer.name in asked):
-        say(f"installing {peer.name} {peer.version()}")
-        try:
-            peer.install()
-            systems.append(peer)
-        except Unavailable as reason:
-            say(f"SKIPPED {peer.name}: {reason}")
-            skipped.append({"name": peer.name, "version": peer.version(), "reason": str(reason)})
-
+    systems, skipped = installed(asked)
     results = []
     for workload in workloads:
         say(f"making {workload.name}: {workload.about()}")
@@ -73,6 +60,25 @@ def main():
     outcomes = [row["outcome"] for result in results for row in result["systems"]]
     if WRONG in outcomes or FAILED in outcomes:
         sys.exit("not all answers are there and equal")
+
+
+def installed(asked):
+    """Tidegate and the peers that can be had, and those that can't with the reason."""
+    tidegate = Tidegate()
+    try:
+        tidegate.install()
+    except Unavailable as reason:
+        sys.exit(f"can't run Tidegate: {reason}")
+    systems, skipped = [tidegate], []
+    for peer in (peer() for peer in PEERS if peer.name in asked):
+        say(f"installing {peer.name} {peer.version()}")
+        try:
+            peer.install()
+            systems.append(peer)
+        except Unavailable as reason:
+            say(f"SKIPPED {peer.name}: {reason}")
+            skipped.append({"name": peer.name, "version": peer.version(), "reason": str(reason)})
+    return systems, skipped
 
 
 def parse():
