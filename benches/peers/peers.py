@@ -144,7 +144,7 @@ class Flink:
 
     name = "flink"
     note = "mini-batches; windows come out whole when they close"
-    # What Flink's own scripts start Java with.
+    # Of what Flink's own scripts open to reflection.
     opens = ["java.base/java.util", "java.base/java.lang", "java.base/java.time"]
 
     def install(self):
