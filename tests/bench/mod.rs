@@ -4,6 +4,8 @@
 //! forms, and verdicts where there is nothing to tell. Can't catch a figure that is wrong in all of
 //! them: the unit tests of `bench::grid` compare latencies with a stall of a known length.
 
+mod peers;
+
 use std::fs;
 
 use libtest_mimic::Trial;
@@ -13,10 +15,11 @@ use crate::support::process::tidegate;
 use crate::support::trials;
 
 pub fn trials() -> Vec<Trial> {
-    trials!["bench";
+    let grid = trials!["bench";
         a_grid_is_measured_written_and_resumed,
         what_can_not_be_measured_is_refused_before_anything_runs,
-    ]
+    ];
+    [grid, peers::trials()].into_iter().flatten().collect()
 }
 
 const GRID: &str = "bench --workload wordcount,clickstream --workers 1 --processes 1,2 --interval 10ms \

@@ -1,0 +1,42 @@
+"""What is left in the end, from the changes that a system has written batch by batch."""
+
+import csv
+import json
+
+
+def last_rows(lines, workload):
+    """From `word,count`, or `end,word,count` with the end of the window: the last row of a word holds."""
+    rows = csv.reader(lines)
+    if workload.window is None:
+        return {word: int(count) for word, count in rows}
+    return {word: int(count) for end, word, count in rows if int(end) == workload.batches}
+
+
+def differences(rows):
+    """From words, counts and differences: what has come and not gone."""
+    present = {}
+    for word, count, difference in rows:
+        row = (word, int(count))
+        present[row] = present.get(row, 0) + int(difference)
+    return dict(row for row, times in present.items() if times)
+
+
+def dbsp(lines, _workload):
+    """From `word,count,difference`."""
+    return differences(csv.reader(lines))
+
+
+def pathway(lines, workload):
+    """From CSV with names, with the end of the window or without."""
+    rows = csv.DictReader(lines)
+    end = str(workload.batches)
+    return differences(
+        (row["word"], row["count"], row["diff"]) for row in rows if row.get("end", end) == end
+    )
+
+
+def tidegate(lines, _workload):
+    """From JSON lines. Its workload counts all words of a line, so the numbers of batches, too."""
+    rows = (json.loads(line)["row"] for line in lines)
+    rows = ((*row["row"], row["diff"]) for row in rows)
+    return differences(row for row in rows if not row[0].isdigit())

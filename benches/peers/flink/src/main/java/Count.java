@@ -1,0 +1,100 @@
+import java.io.BufferedWriter;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.LocalDateTime;
+import java.time.ZoneOffset;
+import org.apache.flink.api.connector.sink2.Sink;
+import org.apache.flink.api.connector.sink2.SinkWriter;
+import org.apache.flink.api.connector.sink2.WriterInitContext;
+import org.apache.flink.configuration.Configuration;
+import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
+import org.apache.flink.table.api.Table;
+import org.apache.flink.table.api.bridge.java.StreamTableEnvironment;
+import org.apache.flink.types.Row;
+import org.apache.flink.types.RowKind;
+
+/**
+ * Flink SQL on what {@code run.py} makes: {@code Count CORES RECORDS CHANGES BATCH [WINDOW]}, in a
+ * cluster of its own in this process.
+ *
+ * <p>The running count has mini-batches of as many records, which combine before the exchange. The
+ * sliding count is the table function {@code HOP} on event time, which shares panes between windows;
+ * a window comes out, with all its rows, when it has closed.
+ */
+public final class Count {
+    public static void main(String[] arguments) throws Exception {
+        int cores = Integer.parseInt(arguments[0]);
+        boolean windowed = arguments.length > 4;
+
+        Configuration options = new Configuration();
+        options.setString("pipeline.object-reuse", "true");
+        StreamExecutionEnvironment environment =
+                StreamExecutionEnvironment.createLocalEnvironment(cores, options);
+        StreamTableEnvironment tables = StreamTableEnvironment.create(environment);
+        tables.getConfig().set("table.local-time-zone", "UTC");
+        if (!windowed) {
+            tables.getConfig().set("table.exec.mini-batch.enabled", "true");
+            tables.getConfig().set("table.exec.mini-batch.allow-latency", "1 s");
+            tables.getConfig().set("table.exec.mini-batch.size", arguments[3]);
+        }
+
+        String columns =
+                windowed
+                        ? "batch BIGINT, word STRING, clock AS TO_TIMESTAMP_LTZ(batch * 1000, 3),"
+                                + " WATERMARK FOR clock AS clock"
+                        : "word STRING";
+        tables.executeSql(
+                "CREATE TABLE records (" + columns + ") WITH ('connector' = 'filesystem',"
+                        + " 'path' = '" + arguments[1] + "', 'format' = 'csv')");
+        Table counts =
+                tables.sqlQuery(
+                        windowed
+                                ? "SELECT window_end, word, COUNT(*) FROM HOP(TABLE records,"
+                                        + " DESCRIPTOR(clock), INTERVAL '1' SECOND, INTERVAL '"
+                                        + arguments[4] + "' SECOND(4))"
+                                        + " GROUP BY window_start, window_end, word"
+                                : "SELECT word, COUNT(*) FROM records GROUP BY word");
+        Path changes = Files.createDirectories(Path.of(arguments[2]));
+        tables.toChangelogStream(counts).sinkTo(new Changes(changes.toString()));
+        environment.execute();
+    }
+
+    /** Writes new rows, separated by commas, to a file for each subtask; a key has one subtask. */
+    private record Changes(String directory) implements Sink<Row> {
+        @Override
+        public SinkWriter<Row> createWriter(WriterInitContext context) throws IOException {
+            int subtask = context.getTaskInfo().getIndexOfThisSubtask();
+            BufferedWriter file = Files.newBufferedWriter(Path.of(directory, subtask + ".csv"));
+            return new SinkWriter<>() {
+                @Override
+                public void write(Row row, Context at) throws IOException {
+                    if (row.getKind() == RowKind.UPDATE_BEFORE) {
+                        return;
+                    }
+                    for (int field = 0; field < row.getArity(); field++) {
+                        file.write(field == 0 ? "" : ",");
+                        file.write(text(row.getField(field)));
+                    }
+                    file.newLine();
+                }
+
+                @Override
+                public void flush(boolean endOfInput) throws IOException {
+                    file.flush();
+                }
+
+                @Override
+                public void close() throws IOException {
+                    file.close();
+                }
+            };
+        }
+
+        private static String text(Object field) {
+            return field instanceof LocalDateTime time
+                    ? Long.toString(time.toEpochSecond(ZoneOffset.UTC))
+                    : field.toString();
+        }
+    }
+}

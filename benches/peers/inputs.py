@@ -1,0 +1,92 @@
+"""What the systems count: seeded files, made once, and the plain answer to each."""
+
+import collections
+import itertools
+import json
+import os
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Words in batches of one size, to be counted since the beginning or in a sliding window."""
+
+    name: str
+    keys: int
+    zipf: bool
+    batch: int
+    batches: int
+    window: int | None = None
+
+    @property
+    def records(self):
+        return self.batch * self.batches
+
+    def about(self):
+        what = "running count" if self.window is None else f"count over {self.window} batches, slide 1"
+        how = "zipf" if self.zipf else "uniform"
+        return f"{what}; {self.batches} batches of {self.batch:,} records, {self.keys:,} keys, {how}"
+
+    def words(self):
+        """The words, in order: the same in every run."""
+        chance = random.Random(1)
+        names = [f"w{key}" for key in range(self.keys)]
+        weights = [1 / (key + 1) for key in range(self.keys)] if self.zipf else None
+        cumulative = list(itertools.accumulate(weights)) if weights else None
+        for _ in range(self.batches):
+            yield chance.choices(names, cum_weights=cumulative, k=self.batch)
+
+
+@dataclass(frozen=True)
+class Input:
+    """A workload's records on disk: in one file, and the same in a directory with a file a batch."""
+
+    workload: Workload
+    records: Path
+    directory: Path
+
+
+def make(workload, cache):
+    """The workload's input, the input of its first record alone, and the file with the plain answer."""
+    place = cache / "inputs" / workload.name
+    whole = Input(workload, place / "records", place / "batches")
+    first = Input(workload, place / "first-record", place / "first-batch")
+    answer = place / "answer"
+    described = json.dumps(vars(workload))
+    stamp = place / "workload.json"
+    if not (stamp.exists() and stamp.read_text() == described):
+        for directory in (whole.directory, first.directory):
+            directory.mkdir(parents=True, exist_ok=True)
+            for file in directory.iterdir():
+                file.unlink()
+        write(whole, first, answer)
+        stamp.write_text(described)
+    return whole, first, answer
+
+
+def write(whole, first, answer):
+    workload = whole.workload
+    last = collections.deque(maxlen=workload.window)
+    with whole.records.open("w") as records:
+        for number, words in enumerate(workload.words()):
+            last.append(collections.Counter(words))
+            start = "" if workload.window is None else f"{number},"
+            text = "".join(f"{start}{word}\n" for word in words)
+            records.write(text)
+            file = whole.directory / f"{number:06}.csv"
+            file.write_text(text)
+            # Spark takes files by age.
+            os.utime(file, (number + 1, number + 1))
+            if number == 0:
+                record = text[: text.index("\n") + 1]
+                first.records.write_text(record)
+                (first.directory / file.name).write_text(record)
+    save(sum(last, collections.Counter()), answer)
+
+
+def save(counts, file):
+    """Writes counts as `word count`, sorted."""
+    with file.open("w") as out:
+        out.writelines(f"{word} {count}\n" for word, count in sorted(counts.items()))

@@ -1,0 +1,106 @@
+"""What was measured, as a table in the terminal, as Markdown and as JSON."""
+
+import json
+import os
+import platform
+import statistics
+from pathlib import Path
+
+# How a run ends.
+EQUAL, WRONG, FAILED, GIVEN_UP = "equal", "WRONG", "failed", "given up"
+
+HEADINGS = ["system", "version", "start-up s", "run s", "records/s", "of Tidegate", "answer", "remark"]
+
+
+def in_words(run):
+    if run["outcome"] != EQUAL:
+        return f"{run['outcome']}: {run['reason']}"
+    return f"{run['total_s']:.2f} s, of which {run['startup_s']:.2f} s to start and end"
+
+
+def summary(workload, systems, runs):
+    """Medians for each system, beside Tidegate's rate, the first."""
+    rows = []
+    for system in systems:
+        row = {"name": system.name, "version": system.version(), "note": system.note}
+        row["samples"] = samples = runs[system.name]
+        # A system is not run again once it has failed.
+        row["outcome"] = samples[-1]["outcome"]
+        if row["outcome"] == EQUAL:
+            row["startup_s"] = statistics.median(sample["startup_s"] for sample in samples)
+            total_s = statistics.median(sample["total_s"] for sample in samples)
+            row["run_s"] = total_s - row["startup_s"]
+            # What is this short is how start-ups vary.
+            if row["run_s"] > row["startup_s"] / 10:
+                row["records_per_s"] = workload.records / row["run_s"]
+        rows.append(row)
+    tidegate = rows[0].get("records_per_s")
+    for row in rows:
+        if tidegate and "records_per_s" in row:
+            row["of_tidegate"] = row["records_per_s"] / tidegate
+    return {"workload": workload.name, "about": workload.about(), "systems": rows}
+
+
+def cells(row):
+    if "reason" in row:
+        return [row["name"], row["version"], "", "", "", "", "skipped", row["reason"]]
+    if row["outcome"] != EQUAL:
+        reason = row["samples"][-1]["reason"]
+        return [row["name"], row["version"], "", "", "", "", row["outcome"], reason]
+    about = "~" if row["run_s"] < row["startup_s"] / 2 else ""
+    return [
+        row["name"],
+        row["version"],
+        f"{row['startup_s']:.2f}",
+        f"{row['run_s']:.2f}",
+        f"{about}{row['records_per_s']:,.0f}" if "records_per_s" in row else "too short",
+        f"{about}{row['of_tidegate']:.3f}" if "of_tidegate" in row else "",
+        row["outcome"],
+        row["note"],
+    ]
+
+
+def table(result, skipped):
+    return [HEADINGS] + [cells(row) for row in result["systems"] + skipped]
+
+
+def terminal(results, skipped):
+    parts = []
+    for result in results:
+        rows = table(result, skipped)
+        widths = [max(map(len, column)) for column in zip(*rows)]
+        parts.append(f"\n{result['workload']}: {result['about']}\n")
+        parts += ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    return "\n".join(parts)
+
+
+def markdown(results, skipped, machine):
+    parts = ["# Peers side by side", "", ", ".join(f"{name}: {it}" for name, it in machine.items())]
+    for result in results:
+        head, *rows = table(result, skipped)
+        parts += ["", f"## {result['workload']}", "", result["about"], ""]
+        parts += [f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows]]
+    return "\n".join(parts) + "\n"
+
+
+def write(directory, results, skipped, options):
+    """Writes `peers.md` and `peers.json`."""
+    directory.mkdir(exist_ok=True)
+    machine = {
+        "cores": os.cpu_count(),
+        "processor": processor(),
+        "system": platform.platform(),
+        "workers": options.workers,
+        "runs": options.runs,
+    }
+    (directory / "peers.md").write_text(markdown(results, skipped, machine))
+    everything = {"machine": machine, "results": results, "skipped": skipped}
+    (directory / "peers.json").write_text(json.dumps(everything, indent=2) + "\n")
+
+
+def processor():
+    """The processor's name, where the system tells it."""
+    facts = Path("/proc/cpuinfo")
+    lines = facts.read_text().splitlines() if facts.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or "unknown"

@@ -1,0 +1,182 @@
+"""Runs other stream processors beside Tidegate, on the same input: see README.md."""
+
+import argparse
+import filecmp
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import inputs
+import report
+from inputs import Workload
+from report import EQUAL, FAILED, GIVEN_UP, WRONG
+from peers import CACHE, PEERS, Tidegate, Unavailable
+
+ROOT = Path(__file__).resolve().parents[2]
+TARGET = ROOT / "target"
+
+FULL = [
+    Workload("running-zipf", keys=100_000, zipf=True, batch=100_000, batches=100),
+    Workload("running-uniform", keys=1_000_000, zipf=False, batch=100_000, batches=100),
+    Workload("sliding", keys=10_000, zipf=False, batch=10_000, batches=1000, window=60),
+]
+QUICK = [
+    Workload("quick-running-zipf", keys=100_000, zipf=True, batch=100_000, batches=10),
+    Workload("quick-running-uniform", keys=100_000, zipf=False, batch=100_000, batches=10),
+    Workload("quick-sliding", keys=10_000, zipf=False, batch=10_000, batches=60, window=10),
+]
+CHECK = [
+    Workload("check-running", keys=100, zipf=True, batch=500, batches=7),
+    Workload("check-sliding", keys=100, zipf=False, batch=50, batches=12, window=5),
+]
+
+
+def main():
+    options = parse()
+    workloads = {"quick": QUICK, "full": FULL, "check": CHECK}[options.scale]
+    asked = [] if options.scale == "check" else options.only
+    systems, skipped = installed(asked)
+    results = []
+    for workload in workloads:
+        say(f"making {workload.name}: {workload.about()}")
+        whole, first, answer = inputs.make(workload, CACHE)
+        runs = {system.name: [] for system in systems}
+        # Round after round, so that what else the machine does falls on all of them.
+        for _ in range(options.runs):
+            for system in systems:
+                if all(run["outcome"] == EQUAL for run in runs[system.name]):
+                    runs[system.name].append(measure(system, whole, first, answer, options))
+                    say(f"  {system.name}: {report.in_words(runs[system.name][-1])}")
+        results.append(report.summary(workload, systems, runs))
+
+    print(report.terminal(results, skipped))
+    if options.scale != "check":
+        report.write(TARGET, results, skipped, options)
+        say("written to target/peers.md and target/peers.json")
+    outcomes = [row["outcome"] for result in results for row in result["systems"]]
+    if WRONG in outcomes or FAILED in outcomes:
+        sys.exit("not all answers are there and equal")
+
+
+def installed(asked):
+    """Tidegate and the peers that can be had, and those that can't with the reason."""
+    tidegate = Tidegate()
+    try:
+        tidegate.install()
+    except Unavailable as reason:
+        sys.exit(f"can't run Tidegate: {reason}")
+    systems, skipped = [tidegate], []
+    for peer in (peer() for peer in PEERS if peer.name in asked):
+        say(f"installing {peer.name} {peer.version()}")
+        try:
+            peer.install()
+            systems.append(peer)
+        except Unavailable as reason:
+            say(f"SKIPPED {peer.name}: {reason}")
+            skipped.append({"name": peer.name, "version": peer.version(), "reason": str(reason)})
+    return systems, skipped
+
+
+def parse():
+    names = [peer.name for peer in PEERS]
+    parser = argparse.ArgumentParser(prog="benches/peers/run.sh", description=__doc__)
+    scale = parser.add_mutually_exclusive_group()
+    scale.set_defaults(scale="quick", runs=1)
+    for name, records in [
+        ("quick", "up to a million records, once (the default)"),
+        ("full", "ten million records, three times"),
+        ("check", "Tidegate alone on little input, against the plain answer; needs no network"),
+    ]:
+        scale.add_argument(f"--{name}", dest="scale", action="store_const", const=name, help=records)
+    parser.add_argument(
+        "--only", type=lambda text: text.split(","), default=names, metavar="NAME,...",
+        help=f"these peers, of {', '.join(names)}",
+    )
+    parser.add_argument("--runs", type=int, help="how often each is run; the median counts")
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count(), help="workers of each system [all cores]"
+    )
+    parser.add_argument(
+        "--timeout", type=int, default=600, metavar="SECONDS", help="give a run up after this [600]"
+    )
+    options = parser.parse_args()
+    unknown = set(options.only) - set(names)
+    if unknown:
+        parser.error(f"no peer `{', '.join(unknown)}`: there are {', '.join(names)}")
+    if options.runs is None:
+        options.runs = 3 if options.scale == "full" else 1
+    return options
+
+
+def measure(system, whole, first, answer, options):
+    """How long a system takes for one record, and for all of them; or why it is not to be counted."""
+    try:
+        startup_s, _ = run(system, first, options)
+        total_s, output = run(system, whole, options)
+    except Failed as failure:
+        return {"outcome": failure.outcome, "reason": str(failure)}
+    own_answer = output.parent / "answer"
+    inputs.save(system.fold(lines_of(output), whole.workload), own_answer)
+    if not filecmp.cmp(own_answer, answer, shallow=False):
+        reason = f"compare {relative(own_answer)} with {relative(answer)}"
+        return {"outcome": WRONG, "reason": reason}
+    return {"outcome": EQUAL, "startup_s": startup_s, "total_s": total_s}
+
+
+class Failed(Exception):
+    """Why a run came to nothing."""
+
+    def __init__(self, outcome, reason):
+        super().__init__(reason)
+        self.outcome = outcome
+
+
+def run(system, input, options):
+    """Runs a system in a directory of its own: the seconds, and where its changes are."""
+    place = CACHE / "runs" / system.name
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    output = place / "changes"
+    command = [str(part) for part in system.command(input, output, options.workers)]
+    with (place / "log").open("w") as log:
+        start = time.monotonic()
+        # A group of its own, so that a Java machine behind a script ends with it.
+        process = subprocess.Popen(
+            command, stdout=log, stderr=log, cwd=place, start_new_session=True
+        )
+        try:
+            status = process.wait(options.timeout)
+        except subprocess.TimeoutExpired:
+            raise Failed(GIVEN_UP, f"after {options.timeout} s") from None
+        finally:
+            seconds = time.monotonic() - start
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+    if status:
+        raise Failed(FAILED, f"ended with {status}: see {relative(place / 'log')}")
+    return seconds, output
+
+
+def lines_of(output):
+    """The lines of a file, or of all files below a directory, in order of their names."""
+    files = [output] if output.is_file() else sorted(output.rglob("*.csv"))
+    for file in files:
+        with file.open(newline="") as lines:
+            yield from lines
+
+
+def relative(path):
+    return path.relative_to(ROOT)
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
