@@ -64,37 +64,23 @@ struct Cli {
     quiet: bool,
 }
 
-// One value for the life of the program: its size does not matter.
+// What each does is said where it is done. One value for the life of the program: its size does not matter.
 #[allow(clippy::large_enum_variant)]
 #[derive(Subcommand)]
 enum Command {
-    /// Run a workload on a source, into sinks
     Run(run::Run),
-    /// Start the processes of a job on this host, and watch them
     Launch(launch::Launch),
-    /// See what a job has saved
     Checkpoint(checkpoint::Checkpoint),
-    /// Copy a checkpoint to a directory of its own
     Savepoint(savepoint::Savepoint),
-    /// See whether a job could be started from its checkpoints
     CheckRestore(rehearsal::CheckRestore),
-    /// Run saved batches again, and compare the state with what was saved
     VerifyReplay(rehearsal::VerifyReplay),
-    /// Run again what is planned and not saved, without sinks
     Rehearse(rehearsal::Rehearse),
-    /// Record what a workload reads, batch by batch
     Record(record::RecordCommand),
-    /// Run a workload on a recording, with the batches that were recorded
     Replay(replay::Replay),
-    /// Make records and write them to a sink
     Generate(generate::Generate),
-    /// Measure, each figure beside a baseline in the same run
     Bench(bench::Bench),
-    /// Compare incremental with recompute: outputs batch by batch, and what they cost
     Compare(compare::Compare),
-    /// Show a report that was written as JSON, as text or as a page with plots
     Report(report::ReportCommand),
-    /// The demonstration: an embedded Kafka, a click-stream, windowed counts
     Demo(demo::Demo),
 }
 

@@ -18,7 +18,6 @@ mod verdict;
 
 use std::io;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -277,14 +276,4 @@ pub struct Progress<'a> {
     pub all: usize,
     /// What is being done.
     pub doing: &'a str,
-}
-
-/// How long all of it takes at least.
-impl Grid {
-    /// The time that the runs take by themselves, without their starts and ends.
-    pub fn least(&self) -> Duration {
-        let run = Duration::from_millis(self.warm_up_ms + self.measured_ms);
-        let probes = if self.saturation_p99_ms.is_some() { self.shapes().len() * 8 } else { 0 };
-        run * (self.cells().len() * self.repeats + probes) as u32
-    }
 }

@@ -13,7 +13,10 @@ use crate::cli::output_file::OutputFile;
 use crate::cli::program::Workload;
 use crate::cli::progress::Terminal;
 
+const RESULTS: &str = "Results";
+
 #[derive(Args)]
+#[command(next_help_heading = "Grid")]
 pub struct GridOptions {
     /// Workloads, as `tidegate run` knows them [default: wordcount, windowed-wordcount]
     #[arg(
@@ -41,19 +44,19 @@ pub struct GridOptions {
     #[arg(long, value_delimiter = ',', value_name = "RATE")]
     rate: Vec<f64>,
 
-    /// How often each cell is run
+    /// How often each cell is run [default: 1; with --full 3]
     #[arg(long, value_name = "N")]
     repeats: Option<usize>,
 
-    /// What is due in this time at the beginning is not counted
+    /// What is due in this time at the beginning is not counted [default: 400ms; with --full 2s]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     warm_up: Option<Duration>,
 
-    /// How long each run is measured
+    /// How long each run is measured [default: 1200ms; with --full 10s]
     #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
     measured: Option<Duration>,
 
-    /// The highest rate is that at which 99 of 100 records are through within this time
+    /// The highest rate is that at which 99 of 100 records are through within this time [default: 250ms]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     p99_below: Option<Duration>,
 
@@ -61,7 +64,7 @@ pub struct GridOptions {
     #[arg(long, conflicts_with = "p99_below")]
     no_saturation: bool,
 
-    /// The seed of the records
+    /// The seed of the records [default: 1]
     #[arg(long, value_name = "SEED")]
     seed: Option<u64>,
 
@@ -69,28 +72,28 @@ pub struct GridOptions {
     #[arg(long, conflicts_with = "full")]
     quick: bool,
 
-    /// Three intervals, three rates, up to 4 workers in 2 processes, three repeats: some hours
+    /// Three intervals, three rates, up to 4 workers in 2 processes, three repeats: two hours
     #[arg(long)]
     full: bool,
 
     /// Write everything to this file, as JSON lines: all samples, each run when it is done
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = RESULTS, long, value_name = "FILE")]
     json: Option<PathBuf>,
 
     /// With --json: keep what is in the file, and measure what is missing
-    #[arg(long, requires = "json")]
+    #[arg(help_heading = RESULTS, long, requires = "json")]
     resume: bool,
 
     /// Write a page with plots to this file
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = RESULTS, long, value_name = "FILE")]
     html: Option<PathBuf>,
 
     /// Write the cells to this file, for spreadsheets
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = RESULTS, long, value_name = "FILE")]
     csv: Option<PathBuf>,
 
     /// Write the cells to this file, as a table in Markdown
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = RESULTS, long, value_name = "FILE")]
     markdown: Option<PathBuf>,
 }
 
