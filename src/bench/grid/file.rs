@@ -150,10 +150,13 @@ impl GridFile {
     }
 
     pub(super) fn add(&mut self, line: Line) -> Result<(), GridError> {
-        let text = serde_json::to_string(&line).map_err(|error| GridError::File {
+        let wrong = |error: serde_json::Error| GridError::File {
             path: self.file.iter().map(|(path, _)| path.clone()).collect(),
             why: error.to_string(),
-        })?;
+        };
+        let text = serde_json::to_string(&line).map_err(wrong)?;
+        // As it will be read again: figures are written with fewer digits.
+        let line = serde_json::from_str(&text).map_err(wrong)?;
         self.write(&text)?;
         self.report.add(line);
         Ok(())
