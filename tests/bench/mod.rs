@@ -17,6 +17,8 @@ use crate::support::trials;
 pub fn trials() -> Vec<Trial> {
     let grid = trials!["bench";
         a_grid_is_measured_written_and_resumed,
+        a_job_that_is_behind_is_not_in_time_when_it_ends,
+        the_highest_rate_is_looked_for,
         what_can_not_be_measured_is_refused_before_anything_runs,
     ];
     [grid, peers::trials()].into_iter().flatten().collect()
@@ -91,6 +93,44 @@ fn a_grid_is_measured_written_and_resumed() {
     run("report before.json out.json --html both.html --csv both.csv").well();
     assert!(read("both.html").contains("Against the earlier measurement"));
     assert_eq!(read("both.csv").lines().count(), 1 + 2 * 8);
+}
+
+fn a_job_that_is_behind_is_not_in_time_when_it_ends() {
+    let place = tempfile::tempdir().expect("a directory");
+    let command = "bench --workload wordcount --workers 1 --processes 1 --interval 10ms --rate 1000000 \
+                   --warm-up 0ms --for 200ms --no-saturation --json out.json";
+    let ended = tidegate(command).within(place.path()).run().well();
+    assert!(ended.stdout.contains(", behind"), "{}", ended.stdout);
+    let text = fs::read_to_string(place.path().join("out.json")).expect("written");
+    let run: Value = serde_json::from_str(text.lines().nth(1).expect("a run")).expect("JSON");
+    let samples = run["run"]["samples"].as_array().expect("samples");
+    assert!(!samples.is_empty(), "{run}");
+    let ms = |sample: &Value, part: usize| sample[part].as_f64().expect("milliseconds");
+    for (one, later) in samples.iter().zip(samples.iter().skip(2)) {
+        // Two batches are in flight: the next one but one is cut when this one is through.
+        let through = ms(one, 1) + ms(one, 2) + ms(one, 3);
+        let cut = ms(later, 1) + ms(later, 2);
+        assert!(cut > through - 10.0, "{later} seems to be cut before {one} was through");
+    }
+}
+
+fn the_highest_rate_is_looked_for() {
+    let place = tempfile::tempdir().expect("a directory");
+    // No record is through in a tenth of a batch: there is no such rate.
+    let command = "bench --workload wordcount --workers 1 --processes 1 --interval 10ms --rate 400 \
+                   --warm-up 20ms --for 100ms --p99-below 1ms --json out.json";
+    let ended = tidegate(command).within(place.path()).run().well();
+    let text = fs::read_to_string(place.path().join("out.json")).expect("written");
+    let found: Value = serde_json::from_str(text.lines().nth(2).expect("a line")).expect("JSON");
+    let found = &found["saturation"];
+    assert_eq!(found["cell"]["rate"], 0.0, "{found}");
+    let probes = found["probes"].as_array().expect("probes");
+    let rates: Vec<f64> = probes.iter().filter_map(|probe| probe["rate"].as_f64()).collect();
+    assert_eq!(rates, [400.0, 200.0, 100.0, 50.0, 25.0, 12.5, 6.25, 3.125, 1.5625]);
+    // Not even where no record was due in the time.
+    assert!(probes.iter().all(|probe| probe["holds"] == false), "{found}");
+    assert!(probes[0]["p99_ms"].as_f64() > Some(1.0), "{found}");
+    assert!(ended.stdout.contains("the highest rate kept up with"), "{}", ended.stdout);
 }
 
 fn what_can_not_be_measured_is_refused_before_anything_runs() {

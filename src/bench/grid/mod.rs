@@ -54,7 +54,7 @@ pub struct Grid {
     pub saturation_p99_ms: Option<f64>,
     /// Whether several workers in several processes are measured, too, and not only one worker in
     /// each.
-    pub full: bool,
+    pub crossed: bool,
     /// The seed of the generators.
     pub seed: u64,
 }
@@ -72,7 +72,7 @@ impl Grid {
             warm_up_ms: 400,
             measured_ms: 1_200,
             saturation_p99_ms: Some(250.0),
-            full: false,
+            crossed: false,
             seed: 1,
         }
     }
@@ -86,7 +86,7 @@ impl Grid {
             repeats: 3,
             warm_up_ms: 2_000,
             measured_ms: 10_000,
-            full: true,
+            crossed: true,
             ..Grid::quick()
         }
     }
@@ -109,7 +109,7 @@ impl Grid {
             for interval_ms in &self.intervals_ms {
                 for processes in &self.processes {
                     for workers in &self.workers {
-                        if *processes > 1 && *workers > 1 && !self.full {
+                        if *processes > 1 && *workers > 1 && !self.crossed {
                             continue;
                         }
                         let (workload, interval_ms) = (workload.clone(), *interval_ms);

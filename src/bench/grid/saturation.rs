@@ -53,7 +53,9 @@ impl Saturation {
             let found = run.records().p99_ms;
             // Behind by less than a batch is the batch that was open.
             let open = rate * (2 * cell.interval_ms) as f64 / 1e3;
-            let holds = found <= p99_ms && (run.missing as f64) <= open;
+            // Where no record came, nothing was in time.
+            let came = run.samples.iter().any(|sample| sample.to > sample.from);
+            let holds = came && found <= p99_ms && (run.missing as f64) <= open;
             Ok(Probe { rate, p99_ms: found, missing: run.missing, holds })
         })?;
         Ok(Saturation { cell: Cell { rate, ..shape.clone() }, p99_ms, probes })

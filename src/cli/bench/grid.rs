@@ -111,7 +111,7 @@ impl GridOptions {
         told(&mut grid.workers, &self.workers);
         told(&mut grid.processes, &self.processes);
         // Whoever says both wants both at once.
-        grid.full |= !self.workers.is_empty() && !self.processes.is_empty();
+        grid.crossed |= !self.workers.is_empty() && !self.processes.is_empty();
         if !self.interval.is_empty() {
             grid.intervals_ms = self.interval.iter().map(milliseconds).collect();
         }
