@@ -35,8 +35,10 @@ def pathway(lines, workload):
     )
 
 
-def tidegate(lines, _workload):
+def tidegate(lines, workload):
     """From JSON lines. Its workload counts all words of a line, so the numbers of batches, too."""
+    if workload.memory:
+        return differences(csv.reader(lines))
     rows = (json.loads(line)["row"] for line in lines)
     rows = ((*row["row"], row["diff"]) for row in rows)
     return differences(row for row in rows if not row[0].isdigit())

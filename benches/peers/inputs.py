@@ -19,6 +19,8 @@ class Workload:
     batch: int
     batches: int
     window: int | None = None
+    # Whether only counting is timed, from words in memory to what has changed there.
+    memory: bool = False
 
     @property
     def records(self):
@@ -27,6 +29,7 @@ class Workload:
     def about(self):
         what = "running count" if self.window is None else f"count over {self.window} batches, slide 1"
         how = "zipf" if self.zipf else "uniform"
+        what += ", from memory to memory" if self.memory else ", from a file to a file"
         return f"{what}; {self.batches} batches of {self.batch:,} records, {self.keys:,} keys, {how}"
 
     def words(self):

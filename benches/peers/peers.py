@@ -22,6 +22,7 @@ class Tidegate:
     """The command line, as a user would call it; `TIDEGATE` names another binary."""
 
     name = "tidegate"
+    counts_in_memory = True
     note = "counts the batch numbers of the sliding count as words, too"
 
     def __init__(self):
@@ -32,12 +33,23 @@ class Tidegate:
         if not os.access(self.binary, os.X_OK):
             raise Unavailable(f"no {self.binary}: `cargo build --release`, or set TIDEGATE")
 
+    def install_in_memory(self):
+        """What counts in memory is a program by itself, beside the command line."""
+        if not os.access(self.in_memory(), os.X_OK):
+            example = "`cargo build --release --example memory`"
+            raise Unavailable(f"no {self.in_memory()}: {example}")
+
+    def in_memory(self):
+        return self.binary.parent / "examples/memory"
+
     def version(self):
         said = subprocess.run([self.binary, "--version"], check=True, capture_output=True, text=True)
         return said.stdout.split()[-1]
 
     def command(self, input, output, cores):
         workload = input.workload
+        if workload.memory:
+            return [self.in_memory(), cores, input.records, output, workload.batch, *window(input)]
         command = [self.binary, "--quiet", "run"]
         if workload.window is None:
             command += ["wordcount"]
@@ -54,6 +66,7 @@ class Dbsp:
     """Feldera's engine, as a crate."""
 
     name = "dbsp"
+    counts_in_memory = True
     note = "a step for each batch"
 
     def install(self):
@@ -70,13 +83,17 @@ class Dbsp:
 
     def command(self, input, output, cores):
         binary = CACHE / "dbsp/release/dbsp-peer"
-        return [binary, cores, input.records, output, input.workload.batch, *window(input)]
+        memory = ["--memory"] if input.workload.memory else []
+        arguments = [cores, input.records, output, input.workload.batch, *window(input)]
+        return [binary, *memory, *arguments]
 
     fold = staticmethod(changes.dbsp)
 
 
 class Python:
     """A package of PyPI, in a virtual environment of its own."""
+
+    counts_in_memory = False
 
     def install(self):
         needs("python3")
@@ -143,6 +160,7 @@ class Flink:
     """Flink SQL, in a cluster within one process."""
 
     name = "flink"
+    counts_in_memory = False
     note = "mini-batches; windows come out whole when they close"
     # Of what Flink's own scripts open to reflection.
     opens = ["java.base/java.util", "java.base/java.lang", "java.base/java.time"]

@@ -23,35 +23,49 @@ FULL = [
     Workload("running-zipf", keys=100_000, zipf=True, batch=100_000, batches=100),
     Workload("running-uniform", keys=1_000_000, zipf=False, batch=100_000, batches=100),
     Workload("sliding", keys=10_000, zipf=False, batch=10_000, batches=1000, window=60),
+    Workload("memory-zipf", keys=100_000, zipf=True, batch=100_000, batches=100, memory=True),
+    Workload("memory-uniform", keys=1_000_000, zipf=False, batch=100_000, batches=100, memory=True),
+    Workload(
+        "memory-sliding", keys=10_000, zipf=False, batch=10_000, batches=1000, window=60, memory=True
+    ),
 ]
 QUICK = [
     Workload("quick-running-zipf", keys=100_000, zipf=True, batch=100_000, batches=10),
     Workload("quick-running-uniform", keys=100_000, zipf=False, batch=100_000, batches=10),
     Workload("quick-sliding", keys=10_000, zipf=False, batch=10_000, batches=60, window=10),
+    Workload("quick-memory-zipf", keys=100_000, zipf=True, batch=100_000, batches=30, memory=True),
+    Workload("quick-memory-uniform", keys=100_000, zipf=False, batch=100_000, batches=30, memory=True),
+    Workload(
+        "quick-memory-sliding", keys=10_000, zipf=False, batch=10_000, batches=200, window=60,
+        memory=True,
+    ),
 ]
 CHECK = [
     Workload("check-running", keys=100, zipf=True, batch=500, batches=7),
     Workload("check-sliding", keys=100, zipf=False, batch=50, batches=12, window=5),
 ]
+SCALES = {"quick": QUICK, "full": FULL, "check": CHECK}
 
 
 def main():
     options = parse()
-    workloads = {"quick": QUICK, "full": FULL, "check": CHECK}[options.scale]
+    scale = SCALES[options.scale]
+    workloads = [workload for workload in scale if options.workload in workload.name]
     asked = [] if options.scale == "check" else options.only
-    systems, skipped = installed(asked)
+    systems, skipped = installed(asked, workloads)
     results = []
     for workload in workloads:
         say(f"making {workload.name}: {workload.about()}")
         whole, first, answer = inputs.make(workload, CACHE)
-        runs = {system.name: [] for system in systems}
+        counting = [it for it in systems if it.counts_in_memory or not workload.memory]
+        runs = {system.name: [] for system in counting}
         # Round after round, so that what else the machine does falls on all of them.
         for _ in range(options.runs):
-            for system in systems:
+            for system in counting:
                 if all(run["outcome"] == EQUAL for run in runs[system.name]):
                     runs[system.name].append(measure(system, whole, first, answer, options))
                     say(f"  {system.name}: {report.in_words(runs[system.name][-1])}")
-        results.append(report.summary(workload, systems, runs))
+        results.append(report.summary(workload, counting, runs))
 
     print(report.terminal(results, skipped))
     if options.scale != "check":
@@ -62,11 +76,13 @@ def main():
         sys.exit("not all answers are there and equal")
 
 
-def installed(asked):
+def installed(asked, workloads):
     """Tidegate and the peers that can be had, and those that can't with the reason."""
     tidegate = Tidegate()
     try:
         tidegate.install()
+        if any(workload.memory for workload in workloads):
+            tidegate.install_in_memory()
     except Unavailable as reason:
         sys.exit(f"can't run Tidegate: {reason}")
     systems, skipped = [tidegate], []
@@ -96,6 +112,9 @@ def parse():
         "--only", type=lambda text: text.split(","), default=names, metavar="NAME,...",
         help=f"these peers, of {', '.join(names)}",
     )
+    parser.add_argument(
+        "--workload", default="", metavar="TEXT", help="only those whose name contains this, as `memory`"
+    )
     parser.add_argument("--runs", type=int, help="how often each is run; the median counts")
     parser.add_argument(
         "--workers", type=int, default=os.cpu_count(), help="workers of each system [all cores]"
@@ -107,6 +126,9 @@ def parse():
     unknown = set(options.only) - set(names)
     if unknown:
         parser.error(f"no peer `{', '.join(unknown)}`: there are {', '.join(names)}")
+    if not any(options.workload in workload.name for workload in SCALES[options.scale]):
+        names = ", ".join(workload.name for workload in SCALES[options.scale])
+        parser.error(f"no workload `{options.workload}`: there are {names}")
     if options.runs is None:
         options.runs = 3 if options.scale == "full" else 1
     return options
@@ -115,8 +137,11 @@ def parse():
 def measure(system, whole, first, answer, options):
     """How long a system takes for one record, and for all of them; or why it is not to be counted."""
     try:
-        startup_s, _ = run(system, first, options)
+        # What counts in memory says itself how long it took.
+        startup_s, _ = (0, None) if whole.workload.memory else run(system, first, options)
         total_s, output = run(system, whole, options)
+        if whole.workload.memory:
+            total_s = told(output)
     except Failed as failure:
         return {"outcome": failure.outcome, "reason": str(failure)}
     own_answer = output.parent / "answer"
@@ -125,6 +150,14 @@ def measure(system, whole, first, answer, options):
         reason = f"compare {relative(own_answer)} with {relative(answer)}"
         return {"outcome": WRONG, "reason": reason}
     return {"outcome": EQUAL, "startup_s": startup_s, "total_s": total_s}
+
+
+def told(output):
+    """The seconds that a program says it took, in its log."""
+    said = (output.parent / "log").read_text().split("took ")
+    if len(said) != 2:
+        raise Failed(FAILED, f"does not say how long it took: see {relative(output.parent / 'log')}")
+    return float(said[1])
 
 
 class Failed(Exception):

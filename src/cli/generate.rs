@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use tidegate::source::generator::nexmark::NexmarkEvent;
-use tidegate::source::generator::{AdEvent, Click};
+use tidegate::source::generator::{AdActivity, AdEvent, Click};
 use tidegate::workloads::{Edge, LabelledPoint, Point};
 use tidegate::{Config, Record, Trigger, start};
 
@@ -29,7 +29,8 @@ pub struct Generate {
     #[arg(long, default_value_t = 10_000, value_name = "N")]
     records: u64,
 
-    /// How many a second [default: as many as the sink takes]; Nexmark's events have such times, too
+    /// How many a second [default: as many as the sink takes]; the events of both
+    /// benchmarks have such times, too
     /// [default: 10000]
     #[arg(long, value_name = "N", value_parser = records_a_second)]
     rate: Option<f64>,
@@ -51,6 +52,8 @@ enum What {
     Clicks,
     /// Ads that are shown, and clicks at them
     Ads,
+    /// What users do with ads: the events of the Yahoo streaming benchmark
+    AdActivity,
     /// Events of Nexmark: people, auctions and bids
     Nexmark,
     /// Edges of a random graph, as pairs of nodes
@@ -67,6 +70,7 @@ impl Generate {
             What::Lines => self.write::<String>(terminal, String::clone),
             What::Clicks => self.write::<Click>(terminal, json),
             What::Ads => self.write::<AdEvent>(terminal, json),
+            What::AdActivity => self.write::<AdActivity>(terminal, json),
             What::Nexmark => self.write::<NexmarkEvent>(terminal, json),
             What::Edges => self.write::<Edge>(terminal, |(from, to)| format!("[{from},{to}]")),
             What::Points => self.write::<Point>(terminal, json),

@@ -9,7 +9,7 @@ use tidegate::error::RecordingError;
 use tidegate::recording::Recorder;
 use tidegate::sink::JsonLines;
 use tidegate::source::generator::nexmark::NexmarkEvent;
-use tidegate::source::generator::{AdEvent, Click};
+use tidegate::source::generator::{AdActivity, AdEvent, Click};
 use tidegate::workloads::{Edge, LabelledPoint, Point};
 use tidegate::{Record, start};
 
@@ -79,6 +79,7 @@ impl RecordCommand {
             Workload::Lines(_) => self.record::<String>(Made::any(), terminal),
             Workload::Clicks(_) => self.record::<Click>(Made::any(), terminal),
             Workload::Ads(_) => self.record::<AdEvent>(Made::any(), terminal),
+            Workload::AdActivity(_) => self.record::<AdActivity>(Made::any(), terminal),
             Workload::Graphs(_) => self.record::<Edge>(Made::any(), terminal),
             Workload::Models(ModelWorkload::Kmeans) => {
                 let points = learning.points();

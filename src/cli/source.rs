@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use tidegate::source::generator::nexmark::NexmarkEvent;
-use tidegate::source::generator::{AdEvent, Click};
+use tidegate::source::generator::{AdActivity, AdEvent, Click};
 use tidegate::source::kafka::{KafkaRecord, StartAt};
 use tidegate::source::{DeadLetter, Directory, File, Generator, Kafka, Socket, Source, Stdin};
 use tidegate::workloads::{Edge, LabelledPoint, Point};
@@ -276,6 +276,16 @@ impl Input for AdEvent {
 
     fn generator(seed: u64, _rate: f64) -> Generator<Self> {
         Generator::ads(100, seed)
+    }
+}
+
+impl Input for AdActivity {
+    fn decode(bytes: &[u8]) -> Result<Self, String> {
+        serde_json::from_slice(bytes).map_err(|error| format!("no activity on an ad: {error}"))
+    }
+
+    fn generator(seed: u64, rate: f64) -> Generator<Self> {
+        Generator::ad_activity(rate as u64, seed)
     }
 }
 

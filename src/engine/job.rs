@@ -13,7 +13,7 @@ use super::control::Control;
 use super::registry::{Declared, Registry};
 use super::signals::SignalListener;
 use super::watchdog::{Patience, Pulse, Watchdog};
-use super::worker::{self, Shared};
+use super::worker::{self, Program, Shared};
 use super::{cluster, dry, panic_text};
 use crate::Trigger;
 use crate::config::Config;
@@ -68,6 +68,11 @@ pub fn start(
     config: Config,
     program: impl Fn(Context<'_>) + Send + Sync + 'static,
 ) -> Result<Job, RunError> {
+    start_program(config, Box::new(program))
+}
+
+/// The same for all programs: what follows is compiled once.
+fn start_program(config: Config, program: Box<Program>) -> Result<Job, RunError> {
     config.check()?;
     let config = Arc::new(config);
     let control = Control::new();
@@ -79,7 +84,7 @@ pub fn start(
         let clock = clock.clone();
         control.on_failure(move || clock.over());
     }
-    let Outline { names, mut declared, fingerprint } = dry::outline(&config, &program)?;
+    let Outline { names, mut declared, fingerprint } = dry::outline(&config, &*program)?;
 
     // Process 0 claims the generation; the others hear of it when they meet.
     let claimed = match &config.checkpoints {
@@ -110,7 +115,7 @@ pub fn start(
     let shared = Arc::new(Shared {
         config: Arc::clone(&config),
         control: Arc::clone(&control),
-        program: Box::new(program),
+        program,
         registry: Arc::new(Mutex::new(registry)),
         names,
         recovery,

@@ -1,5 +1,6 @@
 //! Named programs, shared by the command line, the benchmarks and the tests.
 
+mod ad_analytics;
 mod clickstream;
 mod connected_components;
 mod distinct;
@@ -14,6 +15,7 @@ mod windowed_join;
 mod windowed_wordcount;
 mod wordcount;
 
+pub use ad_analytics::{CampaignViews, ad_analytics};
 pub use clickstream::{PageViews, clickstream};
 pub use connected_components::connected_components;
 pub use distinct::distinct;

@@ -17,7 +17,7 @@ use xtask::kafka::Jars;
 
 use crate::support::{skipped, test};
 
-pub use lane::stop;
+pub use lane::{Message, address, create_topic, produce, stop};
 
 pub fn trials() -> Vec<Trial> {
     let tests: Vec<(&str, fn())> =

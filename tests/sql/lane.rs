@@ -55,7 +55,7 @@ impl Kind {
     }
 
     /// A type for a key that is text.
-    fn text(self) -> &'static str {
+    pub fn text(self) -> &'static str {
         match self {
             Kind::MariaDb => {
                 "VARCHAR(200) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL"

@@ -6,6 +6,7 @@
 //! replica forgets that is promoted, what MySQL does otherwise than MariaDB, and a database that says
 //! it has synced and has not.
 
+mod ad_analytics;
 mod contents;
 mod kills;
 mod lane;
@@ -36,5 +37,6 @@ pub fn trials() -> Vec<Trial> {
             }
         }
     }
+    trials.extend(ad_analytics::trials());
     trials
 }

@@ -7,6 +7,7 @@
 //! shares. Late rows are the matter of `oracle`; so are the references of what iterates and of what
 //! learns (`oracle::graphs`, `oracle::learning`), whose workloads are here only on two processes.
 
+mod ad_activity;
 mod ads;
 mod clicks;
 mod gate;
@@ -18,7 +19,13 @@ mod processes;
 use libtest_mimic::Trial;
 
 pub fn trials() -> Vec<Trial> {
-    let trials = [lines::trials(), clicks::trials(), ads::trials(), nexmark::trials()];
+    let trials = [
+        lines::trials(),
+        clicks::trials(),
+        ads::trials(),
+        ad_activity::trials(),
+        nexmark::trials(),
+    ];
     let trials = trials.into_iter().flatten();
     #[cfg(feature = "cli")]
     let trials = trials.chain(processes::trials());

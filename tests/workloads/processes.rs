@@ -9,7 +9,7 @@ use crate::support::process::tidegate;
 use crate::support::{test, trials};
 
 /// The workloads, each with the flags that it needs to have something to say.
-const WORKLOADS: [(&str, &str); 12] = [
+const WORKLOADS: [(&str, &str); 13] = [
     ("wordcount", ""),
     ("windowed-wordcount", "--window 2s"),
     ("top-k", "--window 2s --k 5"),
@@ -17,6 +17,7 @@ const WORKLOADS: [(&str, &str); 12] = [
     ("distinct", "--window 2s"),
     ("sessions", "--gap 2ms --delay 1ms"),
     ("windowed-join", "--window 2s"),
+    ("ad-analytics", ""),
     ("connected-components", "--window 2s"),
     ("reachability", "--window 2s"),
     ("pagerank", "--window 2s --rounds-max 5"),

@@ -84,9 +84,14 @@ impl Test {
         if strict {
             cargo.env(STRICT_VARIABLE, "1");
         }
+        // Many tests make a job fail on purpose: a page for each would bury what fails in earnest.
+        cargo.env("RUST_BACKTRACE", "0");
         let (counts, passed) = watch(cargo)?;
         for skipped in &counts.skipped {
             println!("skipped: {skipped}");
+        }
+        for (name, text) in &counts.failed {
+            println!("\nFAILED: {name}\n{}", text.trim());
         }
         let facts = counts.facts.iter().map(|(lane, facts)| format!("{facts} on {lane}"));
         let facts: Vec<String> = facts.collect();
@@ -99,7 +104,7 @@ impl Test {
         println!(
             "\n{} passed, {} failed, {} skipped{}",
             counts.passed,
-            counts.failed,
+            counts.failed.len(),
             counts.skipped.len(),
             match counts.unsupported {
                 0 => String::new(),
@@ -114,17 +119,29 @@ impl Test {
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Counts {
     passed: u64,
-    failed: u64,
+    /// By name, with what was said of each at the end of its binary.
+    failed: BTreeMap<String, String>,
     skipped: Vec<String>,
     unsupported: u64,
     by_design: u64,
     /// How many facts hold, by what they ran on: `facts::001 map [2 workers]`.
     facts: BTreeMap<String, u64>,
+    /// Whose text the lines are: those after `---- name ----`.
+    telling: Option<String>,
 }
 
 impl Counts {
-    /// Counts a line such as `test name ... ok`, as libtest and libtest-mimic write them.
+    /// Counts a line such as `test name ... ok`, and keeps what is said of those that failed, as libtest
+    /// and libtest-mimic write them.
     fn add(&mut self, line: &str) {
+        if let Some(named) = line.strip_prefix("---- ").and_then(|l| l.strip_suffix(" ----")) {
+            self.telling = Some(named.strip_suffix(" stdout").unwrap_or(named).to_owned());
+        } else if line == "failures:" || line.starts_with("test result: ") {
+            self.telling = None;
+        } else if let Some(text) = self.telling.as_ref().and_then(|n| self.failed.get_mut(n)) {
+            text.push_str(line);
+            text.push('\n');
+        }
         let Some((name, outcome)) = line.strip_prefix("test ").and_then(|l| l.rsplit_once(" ... "))
         else {
             return;
@@ -132,7 +149,9 @@ impl Counts {
         // Names stand in a column of their own where some tests are of a kind.
         let name = name.trim();
         match outcome.trim() {
-            "FAILED" => self.failed += 1,
+            "FAILED" => {
+                self.failed.insert(name.to_owned(), String::new());
+            }
             "ignored" if name.starts_with("[not yet supported") => self.unsupported += 1,
             "ignored" if name.starts_with("[differs by design") => self.by_design += 1,
             outcome if outcome.starts_with("ignored") => self.skipped.push(name.to_owned()),
@@ -243,15 +262,36 @@ mod tests {
             "test [not yet supported: joins] facts::080 join [1 workers] ... ignored",
             "test [differs by design: no receivers] facts::081 error [1 workers] ... ignored",
             "test [skipped: no Java] kafka::lag ... ignored",
+            "failures:",
+            "---- facts::001 map ----",
+            "in batch 3",
+            "",
+            "two rows",
+            "---- facts::004 union [2 processes] ----",
+            "failures:",
+            "    facts::001 map",
             "test result: FAILED. 5 passed; 2 failed; 2 ignored",
         ] {
             counts.add(line);
         }
         let skipped = vec!["[skipped: no Java] kafka::lag".to_owned()];
+        let failed = [
+            ("facts::001 map".to_owned(), "in batch 3\n\ntwo rows\n".to_owned()),
+            ("facts::004 union [2 processes]".to_owned(), String::new()),
+        ]
+        .into();
         let facts = [("1 workers".to_owned(), 1), ("2 processes".to_owned(), 2)].into();
         assert_eq!(
             counts,
-            Counts { passed: 5, failed: 2, skipped, unsupported: 1, by_design: 1, facts }
+            Counts {
+                passed: 5,
+                failed,
+                skipped,
+                unsupported: 1,
+                by_design: 1,
+                facts,
+                telling: None
+            }
         );
     }
 }

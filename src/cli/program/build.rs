@@ -70,6 +70,11 @@ impl<'a, 's> Build<'a, 's> {
         (flags.window, flags.slide.unwrap_or(self.program.interval))
     }
 
+    /// How far the watermark stays behind the latest record, in milliseconds of event time.
+    pub(super) fn delay_ms(&self) -> i64 {
+        millis(self.flags().delay)
+    }
+
     pub(super) fn read<D: Input>(&self) -> DStream<'s, D> {
         self.read_as(Made::any())
     }
@@ -91,9 +96,15 @@ impl<'a, 's> Build<'a, 's> {
         match self.flags().output {
             OutputMode::Snapshots => self.write(sinks, table.snapshots(), line),
             OutputMode::Changes => {
-                self.write(sinks, table.changes(), |change| format!("{change:?}"));
+                self.write(sinks, table.changes(), shown_change);
             }
         }
+    }
+
+    /// Writes changes of what is kept longer by whoever is told of them.
+    pub(super) fn write_changes<D: Record>(&self, changes: DStream<'s, Change<D>>) {
+        let sinks = self.sinks(|| changes.clone());
+        self.write(sinks, changes, shown_change);
     }
 
     /// Writes rows that are given once, and stay.
@@ -113,4 +124,14 @@ impl<'a, 's> Build<'a, 's> {
             sink.write(rows.clone(), self.terminal, self.program.fail_fast, line);
         }
     }
+}
+
+/// A change, as a line of text.
+fn shown_change<D: Record>(change: &Change<D>) -> String {
+    format!("{change:?}")
+}
+
+/// A span of event time.
+pub(super) fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }

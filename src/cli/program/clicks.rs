@@ -1,12 +1,10 @@
 //! Workloads on clicks.
 
-use std::time::Duration;
-
 use clap::ValueEnum;
 use tidegate::source::generator::Click;
 use tidegate::workloads::{PageViews, clickstream, distinct, sessions};
 
-use super::build::Build;
+use super::build::{Build, millis};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ClickWorkload {
@@ -33,16 +31,11 @@ impl ClickWorkload {
                 build.write_table(users, |(page, users)| format!("{page} {users}"));
             }
             ClickWorkload::Sessions => {
-                let (gap_ms, delay_ms) = (millis(build.flags().gap), millis(build.flags().delay));
+                let (gap_ms, delay_ms) = (millis(build.flags().gap), build.delay_ms());
                 build.write_stream(sessions(clicks, gap_ms, delay_ms), |(user, window, clicks)| {
                     format!("{user} {}..{} {clicks}", window.start_ms, window.end_ms)
                 });
             }
         }
     }
-}
-
-/// A span of event time.
-fn millis(time: Duration) -> i64 {
-    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }

@@ -36,7 +36,7 @@ pub struct Flags {
     #[arg(long, default_value = "30s", value_name = "TIME", value_parser = humantime::parse_duration)]
     pub gap: Duration,
 
-    /// sessions: how far the watermark stays behind the latest click
+    /// sessions, ad-analytics: how far the watermark stays behind the latest record
     #[arg(long, default_value = "10s", value_name = "TIME", value_parser = humantime::parse_duration)]
     pub delay: Duration,
 

@@ -1,6 +1,7 @@
 //! What a command line runs: a workload with its flags, on a source or on a recording. A family of
 //! workloads that read the same records is a file.
 
+mod ad_activity;
 mod ads;
 mod build;
 mod clicks;

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
+use super::ad_activity::AdActivityWorkload;
 use super::ads::AdWorkload;
 use super::build::Build;
 use super::clicks::ClickWorkload;
@@ -19,6 +20,7 @@ pub enum Workload {
     Lines(LineWorkload),
     Clicks(ClickWorkload),
     Ads(AdWorkload),
+    AdActivity(AdActivityWorkload),
     Graphs(GraphWorkload),
     Models(ModelWorkload),
     Nexmark(NexmarkQuery),
@@ -31,7 +33,8 @@ fn family<F: ValueEnum + 'static>(workload: fn(F) -> Workload) -> impl Iterator<
 
 static WORKLOADS: LazyLock<Vec<Workload>> = LazyLock::new(|| {
     let all = family(Workload::Lines).chain(family(Workload::Clicks)).chain(family(Workload::Ads));
-    let all = all.chain(family(Workload::Graphs)).chain(family(Workload::Models));
+    let all = all.chain(family(Workload::AdActivity)).chain(family(Workload::Graphs));
+    let all = all.chain(family(Workload::Models));
     all.chain(family(Workload::Nexmark)).collect()
 });
 
@@ -45,6 +48,7 @@ impl ValueEnum for Workload {
             Workload::Lines(workload) => workload.to_possible_value(),
             Workload::Clicks(workload) => workload.to_possible_value(),
             Workload::Ads(workload) => workload.to_possible_value(),
+            Workload::AdActivity(workload) => workload.to_possible_value(),
             Workload::Graphs(workload) => workload.to_possible_value(),
             Workload::Models(workload) => workload.to_possible_value(),
             // They have a list of their own, at the end of the help.
@@ -65,6 +69,7 @@ impl Workload {
             Workload::Lines(workload) => workload.build(build),
             Workload::Clicks(workload) => workload.build(build),
             Workload::Ads(workload) => workload.build(build),
+            Workload::AdActivity(workload) => workload.build(build),
             Workload::Graphs(workload) => workload.build(build),
             Workload::Models(workload) => workload.build(build),
             Workload::Nexmark(query) => query.build(build),

@@ -4,6 +4,7 @@
 //! among the records of all partitions: [`Generator::dealt`]), and of nothing else. So a generator can be read again from any offset, and its records don't depend on how
 //! they were split into batches or spread over workers.
 
+mod ad_activity;
 mod ads;
 mod clicks;
 mod edges;
@@ -21,6 +22,7 @@ use std::time::{Duration, Instant};
 use rand_pcg::Pcg64Mcg;
 use tidegate_operators::{Record, stable_hash};
 
+pub use ad_activity::{AdActivity, AdEventType, AdType, ad_campaigns};
 pub use ads::AdEvent;
 pub use clicks::Click;
 pub use keys::Zipf;

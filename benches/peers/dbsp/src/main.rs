@@ -1,103 +1,131 @@
 //! Feldera's dbsp on what `run.py` makes: a step of the circuit for each batch, and what changed in it,
 //! as `word,count,difference`, to a file.
 //!
-//!     dbsp-peer WORKERS RECORDS CHANGES BATCH [WINDOW]
+//!     dbsp-peer [--memory] WORKERS RECORDS CHANGES BATCH [WINDOW]
+//!
+//! With `--memory` the records are read before, and the changes written after what is timed: from the
+//! first batch that goes in to the last change that each worker has put out. Prints `took SECONDS`.
 
 use std::error::Error;
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::time::Instant;
 
 use dbsp::typed_batch::{IndexedZSetReader, SpineSnapshot, TypedBox};
 use dbsp::utils::Tup2;
 use dbsp::{OrdIndexedZSet, OutputHandle, Runtime, ZWeight};
 
-type Counts = OutputHandle<SpineSnapshot<OrdIndexedZSet<String, ZWeight>>>;
+type Changes = SpineSnapshot<OrdIndexedZSet<String, ZWeight>>;
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+/// A word that comes, and one of a batch.
+type Word = Tup2<String, ZWeight>;
+type WordOfBatch = Tup2<u64, Word>;
+
+struct Peer {
+    memory: bool,
+    workers: usize,
+    records: String,
+    changes: String,
+    batch: usize,
+}
+
+fn main() -> Result<()> {
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let memory = arguments.first().is_some_and(|first| first == "--memory");
+    arguments.drain(..usize::from(memory));
     let [workers, records, changes, batch, window @ ..] = arguments.as_slice() else {
-        return Err("give WORKERS RECORDS CHANGES BATCH [WINDOW]".into());
+        return Err("give [--memory] WORKERS RECORDS CHANGES BATCH [WINDOW]".into());
     };
-    let lines = BufReader::new(File::open(records)?);
-    let changes = BufWriter::new(File::create(changes)?);
+    let peer = Peer {
+        memory,
+        workers: workers.parse()?,
+        records: records.clone(),
+        changes: changes.clone(),
+        batch: batch.parse()?,
+    };
     match window {
-        [] => running(workers.parse()?, lines, changes, batch.parse()?),
-        [window, ..] => sliding(workers.parse()?, lines, changes, batch.parse()?, window.parse()?),
+        [] => peer.running(),
+        [window, ..] => peer.sliding(window.parse()?),
     }
 }
 
-fn running(
-    workers: usize,
-    lines: impl BufRead,
-    mut changes: impl Write,
-    batch: usize,
-) -> Result<(), Box<dyn Error>> {
-    let (mut circuit, (words, counts)) = Runtime::init_circuit(workers, |circuit| {
-        let (words, input) = circuit.add_input_zset::<String>();
-        Ok((input, words.weighted_count().accumulate_output()))
-    })?;
-    in_batches(lines, batch, |lines| {
-        words.append(&mut lines.drain(..).map(|word| Tup2(word, 1)).collect());
-        circuit.transaction()?;
-        write(&counts, &mut changes)
-    })?;
-    circuit.kill().map_err(|_| "a worker panicked")?;
-    Ok(changes.flush()?)
-}
+impl Peer {
+    fn running(&self) -> Result<()> {
+        let (mut circuit, (words, counts)) = Runtime::init_circuit(self.workers, |circuit| {
+            let (words, input) = circuit.add_input_zset::<String>();
+            Ok((input, words.weighted_count().accumulate_output()))
+        })?;
+        let parse = |word: String| Ok(Tup2(word, 1));
+        self.drive(parse, &counts, |batch: &mut Vec<Word>| {
+            words.append(batch);
+            Ok(circuit.transaction()?)
+        })?;
+        Ok(circuit.kill().map_err(|_| "a worker panicked")?)
+    }
 
-/// The window is dbsp's own operator, over records indexed by the batch that they name.
-fn sliding(
-    workers: usize,
-    lines: impl BufRead,
-    mut changes: impl Write,
-    batch: usize,
-    window: u64,
-) -> Result<(), Box<dyn Error>> {
-    let (mut circuit, (words, bounds, counts)) = Runtime::init_circuit(workers, |circuit| {
-        let (words, input) = circuit.add_input_indexed_zset::<u64, String>();
-        let (bounds, bounds_input) = circuit.add_input_stream::<(u64, u64)>();
-        let bounds = bounds.apply(|&(from, to)| (TypedBox::new(from), TypedBox::new(to)));
-        let inside = words.window((true, false), &bounds).map(|(_batch, word)| word.clone());
-        Ok((input, bounds_input, inside.weighted_count().accumulate_output()))
-    })?;
-    in_batches(lines, batch, |lines| {
-        let mut rows = lines.iter().map(|line| parse(line)).collect::<Result<Vec<_>, _>>()?;
-        let end = rows.last().map_or(0, |Tup2(batch, _)| batch + 1);
-        words.append(&mut rows);
-        bounds.set_for_all((end.saturating_sub(window), end));
-        circuit.transaction()?;
-        write(&counts, &mut changes)
-    })?;
-    circuit.kill().map_err(|_| "a worker panicked")?;
-    Ok(changes.flush()?)
-}
+    /// The window is dbsp's own operator, over records indexed by the batch that they name.
+    fn sliding(&self, window: u64) -> Result<()> {
+        let (mut circuit, (words, bounds, counts)) =
+            Runtime::init_circuit(self.workers, |circuit| {
+                let (words, input) = circuit.add_input_indexed_zset::<u64, String>();
+                let (bounds, bounds_input) = circuit.add_input_stream::<(u64, u64)>();
+                let bounds = bounds.apply(|&(from, to)| (TypedBox::new(from), TypedBox::new(to)));
+                let inside =
+                    words.window((true, false), &bounds).map(|(_batch, word)| word.clone());
+                Ok((input, bounds_input, inside.weighted_count().accumulate_output()))
+            })?;
+        self.drive(of_batch, &counts, |batch: &mut Vec<WordOfBatch>| {
+            let end = batch.last().map_or(0, |Tup2(number, _)| number + 1);
+            words.append(batch);
+            bounds.set_for_all((end.saturating_sub(window), end));
+            Ok(circuit.transaction()?)
+        })?;
+        Ok(circuit.kill().map_err(|_| "a worker panicked")?)
+    }
 
-fn in_batches(
-    lines: impl BufRead,
-    batch: usize,
-    mut step: impl FnMut(&mut Vec<String>) -> Result<(), Box<dyn Error>>,
-) -> Result<(), Box<dyn Error>> {
-    let mut gathered = Vec::with_capacity(batch);
-    for line in lines.lines() {
-        gathered.push(line?);
-        if gathered.len() == batch {
-            step(&mut gathered)?;
-            gathered.clear();
+    /// Takes a step for each batch, and writes what changed.
+    fn drive<R>(
+        &self,
+        parse: impl Fn(String) -> Result<R>,
+        counts: &OutputHandle<Changes>,
+        mut step: impl FnMut(&mut Vec<R>) -> Result<()>,
+    ) -> Result<()> {
+        let mut lines = BufReader::new(File::open(&self.records)?).lines();
+        let mut batches = std::iter::from_fn(|| {
+            let batch = lines.by_ref().take(self.batch).map(|line| parse(line?));
+            Some(batch.collect::<Result<Vec<R>>>()).filter(|b| !matches!(b, Ok(b) if b.is_empty()))
+        });
+        let mut changes = BufWriter::new(File::create(&self.changes)?);
+        if self.memory {
+            let mut batches = batches.collect::<Result<Vec<_>>>()?;
+            let mut seen = Vec::with_capacity(batches.len());
+            let begun = Instant::now();
+            for batch in &mut batches {
+                step(batch)?;
+                seen.push(counts.take_from_all());
+            }
+            println!("took {}", begun.elapsed().as_secs_f64());
+            for of_worker in seen.into_iter().flatten() {
+                write(&of_worker, &mut changes)?;
+            }
+        } else {
+            batches.try_for_each(|batch| {
+                step(&mut batch?)?;
+                write(&counts.concat(), &mut changes)
+            })?;
         }
+        Ok(changes.flush()?)
     }
-    if !gathered.is_empty() {
-        step(&mut gathered)?;
-    }
-    Ok(())
 }
 
-fn parse(line: &str) -> Result<Tup2<u64, Tup2<String, ZWeight>>, Box<dyn Error>> {
+fn of_batch(line: String) -> Result<WordOfBatch> {
     let (batch, word) = line.split_once(',').ok_or_else(|| format!("no comma in `{line}`"))?;
     Ok(Tup2(batch.parse()?, Tup2(word.to_owned(), 1)))
 }
 
-fn write(counts: &Counts, changes: &mut impl Write) -> Result<(), Box<dyn Error>> {
-    for (word, count, difference) in counts.concat().consolidate().iter() {
+fn write(counts: &Changes, changes: &mut impl Write) -> Result<()> {
+    for (word, count, difference) in counts.consolidate().iter() {
         writeln!(changes, "{word},{count},{difference}")?;
     }
     Ok(())

@@ -1,0 +1,136 @@
+//! Tidegate on words in memory: counts that follow each batch, as differences on the worker that owns
+//! the word.
+//!
+//!     memory WORKERS RECORDS CHANGES BATCH [WINDOW]
+//!
+//! The records are read before, and the changes written after what is timed: from the first batch that
+//! goes in to the last difference that has come out. Prints `took SECONDS`.
+
+use std::error::Error;
+use std::fs::File;
+use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tidegate::error::SourceError;
+use tidegate::source::{Attempt, Intake, Opening, Partition, Poll, Reader, Source};
+use tidegate::{Config, Span, Trigger};
+use timely::container::NoopBuilder;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::generic::operator::Operator;
+
+/// The words of each batch, by partition.
+type Batches = Vec<Vec<Vec<String>>>;
+
+/// Gives a batch at each poll.
+#[derive(Clone)]
+struct Words(Arc<Mutex<Batches>>);
+
+impl Source for Words {
+    type Item = String;
+
+    fn name(&self) -> String {
+        "words".into()
+    }
+
+    fn partitions(&mut self, _attempt: &Attempt<'_>) -> Result<Vec<Partition>, SourceError> {
+        let ids = 0..held(&self.0).len() as u32;
+        Ok(ids.map(|id| Partition { id, name: format!("words-{id}") }).collect())
+    }
+
+    fn open(
+        &mut self,
+        assigned: &[Partition],
+        _opening: &Opening,
+    ) -> Result<Box<dyn Reader<String>>, SourceError> {
+        let mut words = held(&self.0);
+        let take = |partition: &Partition| {
+            let mut batches = std::mem::take(&mut words[partition.id as usize]);
+            batches.reverse();
+            (partition.id, 0, batches)
+        };
+        Ok(Box::new(WordReader(assigned.iter().map(take).collect())))
+    }
+}
+
+/// The partitions of a worker: number, next offset, and what is left, the next batch last.
+struct WordReader(Vec<(u32, u64, Vec<Vec<String>>)>);
+
+impl Reader<String> for WordReader {
+    fn poll(&mut self, intake: &mut Intake<String>, _: Duration) -> Result<Poll, SourceError> {
+        let mut left = false;
+        for (partition, offset, batches) in &mut self.0 {
+            let words = batches.pop().unwrap_or_default();
+            let count = words.len() as u64;
+            intake.push_all(*partition, *offset, words);
+            *offset += count;
+            left |= !batches.is_empty();
+        }
+        Ok(if left { Poll::Idle } else { Poll::End })
+    }
+
+    fn is_inline(&self) -> bool {
+        true
+    }
+}
+
+fn held<T>(shared: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [workers, records, changes, batch, window @ ..] = arguments.as_slice() else {
+        return Err("give WORKERS RECORDS CHANGES BATCH [WINDOW]".into());
+    };
+    let workers = workers.parse()?;
+    let window: Option<u64> = window.first().map(|length| length.parse()).transpose()?;
+    let words = Words(Arc::new(Mutex::new(read(records, workers, batch.parse()?)?)));
+    let seen = Arc::new(Mutex::new(Vec::new()));
+
+    let config = Config::new("memory").workers(workers).trigger(Trigger::Continuous);
+    let output = Arc::clone(&seen);
+    let begun = Instant::now();
+    tidegate::run(config, move |ctx| {
+        let words = ctx.source(words.clone());
+        let counts = match window {
+            None => words.running().count_by_value(),
+            Some(length) => words.window(Span::batches(length), Span::batches(1)).count_by_value(),
+        };
+        let output = Arc::clone(&output);
+        let differences = counts.into_collection().inner;
+        ctx.complete_with(differences.unary::<NoopBuilder<Vec<()>>, _, _, _>(
+            Pipeline,
+            "Collect",
+            move |_, _| {
+                move |input, _| {
+                    input.for_each(|_, rows| held(&output).push(std::mem::take(rows)));
+                }
+            },
+        ));
+    })?;
+    println!("took {}", begun.elapsed().as_secs_f64());
+
+    let mut changes = BufWriter::new(File::create(changes)?);
+    for ((word, count), _batch, difference) in held(&seen).iter().flatten() {
+        writeln!(changes, "{word},{count},{difference}")?;
+    }
+    Ok(changes.flush()?)
+}
+
+/// The records, batch by batch, dealt to partitions. A number before a comma is the batch's.
+fn read(records: &str, partitions: usize, batch: usize) -> Result<Batches, Box<dyn Error>> {
+    let mut dealt = vec![Vec::new(); partitions];
+    let lines = BufReader::new(File::open(records)?).lines();
+    for (number, line) in lines.enumerate() {
+        let (line, place) = (line?, number % batch);
+        if place == 0 {
+            dealt.iter_mut().for_each(|batches| batches.push(Vec::with_capacity(batch)));
+        }
+        let word = line.split_once(',').map_or(&*line, |(_batch, word)| word);
+        if let Some(words) = dealt[place * partitions / batch].last_mut() {
+            words.push(word.to_owned());
+        }
+    }
+    Ok(dealt)
+}
