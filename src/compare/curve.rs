@@ -1,5 +1,7 @@
 //! How the ratio depends on something: the window's length, the number of keys, the share changed.
 
+use std::time::{Duration, Instant};
+
 use serde::{Deserialize, Serialize};
 use tidegate_operators::Record;
 
@@ -62,8 +64,7 @@ pub(super) fn point<D: Record, R: Record>(
 ) -> Result<Point, CompareError> {
     let checked = check(&subject.small, subject.modes, subject.limits.workers)?;
     let (mut modes, mut plains): (Vec<ModeRow>, Vec<ModeRow>) = Default::default();
-    // By turns: what else happens on the machine should not fall to one of them alone.
-    for round in 0..ROUNDS {
+    for round in rounds() {
         for (number, mode) in subject.modes.iter().enumerate() {
             let row = measure(&subject.input, mode, &subject.limits)?;
             add(&mut modes, round, number, row);
@@ -76,8 +77,16 @@ pub(super) fn point<D: Record, R: Record>(
     Ok(Point { at: subject.at, label: subject.label.clone(), checked, modes, plain: plains })
 }
 
-/// So often each mode and each loop runs.
-pub(super) const ROUNDS: usize = 2;
+/// So often each mode and each loop runs, and after how long no more.
+const ROUNDS: usize = 2;
+const LONG: Duration = Duration::from_secs(4);
+
+/// The rounds in which modes and loops take turns: what else happens on the machine should not fall to
+/// one of them alone. Where a round takes long there is one.
+pub(super) fn rounds() -> impl Iterator<Item = usize> {
+    let begun = Instant::now();
+    (0..ROUNDS).take_while(move |round| *round == 0 || begun.elapsed() < LONG)
+}
 
 /// Adds what a mode took in a round to what it took in those before.
 pub(super) fn add(rows: &mut Vec<ModeRow>, round: usize, number: usize, row: ModeRow) {

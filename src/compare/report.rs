@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::check::{Checked, CompareError, check};
-use super::curve::{Curve, ROUNDS, add, relate};
+use super::curve::{Curve, add, relate, rounds};
 use super::input::Input;
 use super::measure::{Limits, ModeRow, measure};
 use super::mode::{Mode, PARTIALS, RECOMPUTE};
@@ -99,8 +99,7 @@ impl CompareReport {
             checked,
             ..CompareReport::default()
         };
-        // By turns: what else happens on the machine should not fall to one of them alone.
-        for round in 0..ROUNDS {
+        for round in rounds() {
             for (number, mode) in modes.iter().enumerate() {
                 progress(&format!("measuring {}", mode.name));
                 let row = measure(input, mode, limits)?;

@@ -1,12 +1,13 @@
 //! Each example, by the command in its first line. `cargo test` builds them unless it is told to
-//! build one test alone; one that is not built is skipped, aloud.
+//! build one test alone; one that is not built is skipped, aloud. Those whose output depends on their
+//! input alone must show the same on other numbers of workers.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use libtest_mimic::Trial;
 
-use crate::support::process::{Ended, example};
+use crate::support::process::{Ended, Program, example};
 use crate::support::{skipped, test, trials};
 
 pub fn trials() -> Vec<Trial> {
@@ -17,6 +18,13 @@ pub fn trials() -> Vec<Trial> {
         }
         test("cli", &sentence, move || {
             let shown = run(&name, &command).stdout;
+            if !BY_THE_CLOCK.contains(&&*name) {
+                for workers in ["1", "4"] {
+                    let other = program(&name, &command).variable("TIDEGATE_WORKERS", workers);
+                    let other = other.run().well().stdout;
+                    assert_eq!(other, shown, "{workers} workers differ from two");
+                }
+            }
             assert!(!shown.is_empty(), "`{command}` shows nothing");
             let expected = LINES.iter().filter(|(of, _)| *of == name).flat_map(|(_, lines)| *lines);
             for line in expected {
@@ -30,6 +38,9 @@ pub fn trials() -> Vec<Trial> {
 
 /// Why an example is skipped.
 pub(super) const NOT_BUILT: &str = "build the examples: cargo build --examples";
+
+/// Those whose batches end by the clock.
+const BY_THE_CLOCK: [&str; 2] = ["clicks", "windowed_wordcount"];
 
 /// Some of what some of them must say.
 const LINES: [(&str, &[&str]); 3] = [
@@ -99,6 +110,11 @@ pub(super) fn binary(name: &str) -> PathBuf {
 
 /// Runs it with the arguments and the input of its command.
 pub(super) fn run(name: &str, command: &str) -> Ended {
+    program(name, command).run().well()
+}
+
+/// It, with the arguments and the input of its command.
+fn program(name: &str, command: &str) -> Program {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (command, input) = command.split_once(" < ").unwrap_or((command, ""));
     let arguments = command.split_once(" -- ").map_or("", |(_, arguments)| arguments);
@@ -106,5 +122,5 @@ pub(super) fn run(name: &str, command: &str) -> Ended {
     if !input.is_empty() {
         program = program.input(fs::read(root.join(input)).expect("the input is there"));
     }
-    program.run().well()
+    program
 }
