@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use tidegate::Record;
 use tidegate::bench::{BenchRow, Report};
-use tidegate::operators::codec::{Codec, SerdeCodec};
+use tidegate::operators::codec::{Codec, ColumnarCodec, SerdeCodec};
 use tidegate::source::Generator;
 
 const ROWS: usize = 10_000;
@@ -86,13 +86,23 @@ fn main() {
     #[cfg(feature = "abomonation")]
     {
         use tidegate::abomonation::AbomonationCodec;
-        measure(&mut report, "three numbers", &counts, &[&SerdeCodec, &AbomonationCodec]);
-        measure(&mut report, "number, text, number", &views, &[&SerdeCodec, &AbomonationCodec]);
+        measure(
+            &mut report,
+            "three numbers",
+            &counts,
+            &[&SerdeCodec, &ColumnarCodec, &AbomonationCodec],
+        );
+        measure(
+            &mut report,
+            "number, text, number",
+            &views,
+            &[&SerdeCodec, &ColumnarCodec, &AbomonationCodec],
+        );
     }
     #[cfg(not(feature = "abomonation"))]
     {
-        measure(&mut report, "three numbers", &counts, &[&SerdeCodec]);
-        measure(&mut report, "number, text, number", &views, &[&SerdeCodec]);
+        measure(&mut report, "three numbers", &counts, &[&SerdeCodec, &ColumnarCodec]);
+        measure(&mut report, "number, text, number", &views, &[&SerdeCodec, &ColumnarCodec]);
     }
     println!("{report}");
 }

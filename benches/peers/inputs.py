@@ -19,7 +19,7 @@ class Workload:
     batch: int
     batches: int
     window: int | None = None
-    # Whether only counting is timed, from words in memory to what has changed there.
+    # Whether only counting is timed, from numbers in memory to what has changed there.
     memory: bool = False
 
     @property
@@ -35,7 +35,8 @@ class Workload:
     def words(self):
         """The words, in order: the same in every run."""
         chance = random.Random(1)
-        names = [f"w{key}" for key in range(self.keys)]
+        letter = "" if self.memory else "w"
+        names = [f"{letter}{key}" for key in range(self.keys)]
         weights = [1 / (key + 1) for key in range(self.keys)] if self.zipf else None
         cumulative = list(itertools.accumulate(weights)) if weights else None
         for _ in range(self.batches):

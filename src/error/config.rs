@@ -18,7 +18,9 @@ pub enum ConfigError {
         setting: &'static str,
     },
     /// An environment variable that should be a number of workers.
-    #[error("the environment variable {name} is `{value}`: set it to a number from 1 on, or unset it")]
+    #[error(
+        "the environment variable {name} is `{value}`: set it to a number from 1 on, or unset it"
+    )]
     Variable {
         /// The variable.
         name: &'static str,

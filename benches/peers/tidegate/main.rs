@@ -1,5 +1,5 @@
-//! Tidegate on words in memory: counts that follow each batch, as differences on the worker that owns
-//! the word.
+//! Tidegate on numbers in memory: counts that follow each batch, as differences on the worker that owns
+//! the number.
 //!
 //!     memory WORKERS RECORDS CHANGES BATCH [WINDOW]
 //!
@@ -19,50 +19,50 @@ use timely::container::NoopBuilder;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::operator::Operator;
 
-/// The words of each batch, by partition.
-type Batches = Vec<Vec<Vec<String>>>;
+/// The numbers of each batch, by partition.
+type Batches = Vec<Vec<Vec<u64>>>;
 
 /// Gives a batch at each poll.
 #[derive(Clone)]
-struct Words(Arc<Mutex<Batches>>);
+struct Numbers(Arc<Mutex<Batches>>);
 
-impl Source for Words {
-    type Item = String;
+impl Source for Numbers {
+    type Item = u64;
 
     fn name(&self) -> String {
-        "words".into()
+        "numbers".into()
     }
 
     fn partitions(&mut self, _attempt: &Attempt<'_>) -> Result<Vec<Partition>, SourceError> {
         let ids = 0..held(&self.0).len() as u32;
-        Ok(ids.map(|id| Partition { id, name: format!("words-{id}") }).collect())
+        Ok(ids.map(|id| Partition { id, name: format!("numbers-{id}") }).collect())
     }
 
     fn open(
         &mut self,
         assigned: &[Partition],
         _opening: &Opening,
-    ) -> Result<Box<dyn Reader<String>>, SourceError> {
-        let mut words = held(&self.0);
+    ) -> Result<Box<dyn Reader<u64>>, SourceError> {
+        let mut numbers = held(&self.0);
         let take = |partition: &Partition| {
-            let mut batches = std::mem::take(&mut words[partition.id as usize]);
+            let mut batches = std::mem::take(&mut numbers[partition.id as usize]);
             batches.reverse();
             (partition.id, 0, batches)
         };
-        Ok(Box::new(WordReader(assigned.iter().map(take).collect())))
+        Ok(Box::new(NumberReader(assigned.iter().map(take).collect())))
     }
 }
 
 /// The partitions of a worker: number, next offset, and what is left, the next batch last.
-struct WordReader(Vec<(u32, u64, Vec<Vec<String>>)>);
+struct NumberReader(Vec<(u32, u64, Vec<Vec<u64>>)>);
 
-impl Reader<String> for WordReader {
-    fn poll(&mut self, intake: &mut Intake<String>, _: Duration) -> Result<Poll, SourceError> {
+impl Reader<u64> for NumberReader {
+    fn poll(&mut self, intake: &mut Intake<u64>, _: Duration) -> Result<Poll, SourceError> {
         let mut left = false;
         for (partition, offset, batches) in &mut self.0 {
-            let words = batches.pop().unwrap_or_default();
-            let count = words.len() as u64;
-            intake.push_all(*partition, *offset, words);
+            let numbers = batches.pop().unwrap_or_default();
+            let count = numbers.len() as u64;
+            intake.push_all(*partition, *offset, numbers);
             *offset += count;
             left |= !batches.is_empty();
         }
@@ -85,17 +85,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let workers = workers.parse()?;
     let window: Option<u64> = window.first().map(|length| length.parse()).transpose()?;
-    let words = Words(Arc::new(Mutex::new(read(records, workers, batch.parse()?)?)));
+    let numbers = Numbers(Arc::new(Mutex::new(read(records, workers, batch.parse()?)?)));
     let seen = Arc::new(Mutex::new(Vec::new()));
 
     let config = Config::new("memory").workers(workers).trigger(Trigger::Continuous);
     let output = Arc::clone(&seen);
     let begun = Instant::now();
     tidegate::run(config, move |ctx| {
-        let words = ctx.source(words.clone());
+        let numbers = ctx.source(numbers.clone());
         let counts = match window {
-            None => words.running().count_by_value(),
-            Some(length) => words.window(Span::batches(length), Span::batches(1)).count_by_value(),
+            None => numbers.running().count_by_value(),
+            Some(length) => {
+                numbers.window(Span::batches(length), Span::batches(1)).count_by_value()
+            }
         };
         let output = Arc::clone(&output);
         let differences = counts.into_collection().inner;
@@ -112,8 +114,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("took {}", begun.elapsed().as_secs_f64());
 
     let mut changes = BufWriter::new(File::create(changes)?);
-    for ((word, count), _batch, difference) in held(&seen).iter().flatten() {
-        writeln!(changes, "{word},{count},{difference}")?;
+    for ((number, count), _batch, difference) in held(&seen).iter().flatten() {
+        writeln!(changes, "{number},{count},{difference}")?;
     }
     Ok(changes.flush()?)
 }
@@ -122,14 +124,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn read(records: &str, partitions: usize, batch: usize) -> Result<Batches, Box<dyn Error>> {
     let mut dealt = vec![Vec::new(); partitions];
     let lines = BufReader::new(File::open(records)?).lines();
-    for (number, line) in lines.enumerate() {
-        let (line, place) = (line?, number % batch);
+    for (index, line) in lines.enumerate() {
+        let (line, place) = (line?, index % batch);
         if place == 0 {
             dealt.iter_mut().for_each(|batches| batches.push(Vec::with_capacity(batch)));
         }
-        let word = line.split_once(',').map_or(&*line, |(_batch, word)| word);
-        if let Some(words) = dealt[place * partitions / batch].last_mut() {
-            words.push(word.to_owned());
+        let number = line.split_once(',').map_or(&*line, |(_batch, number)| number).parse()?;
+        if let Some(numbers) = dealt[place * partitions / batch].last_mut() {
+            numbers.push(number);
         }
     }
     Ok(dealt)

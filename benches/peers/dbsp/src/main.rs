@@ -7,20 +7,28 @@
 //! first batch that goes in to the last change that each worker has put out. Prints `took SECONDS`.
 
 use std::error::Error;
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::str::FromStr;
 use std::time::Instant;
 
 use dbsp::typed_batch::{IndexedZSetReader, SpineSnapshot, TypedBox};
 use dbsp::utils::Tup2;
-use dbsp::{OrdIndexedZSet, OutputHandle, Runtime, ZWeight};
+use dbsp::{DBData, OrdIndexedZSet, OutputHandle, Runtime, ZWeight};
 
-type Changes = SpineSnapshot<OrdIndexedZSet<String, ZWeight>>;
+type Changes<K> = SpineSnapshot<OrdIndexedZSet<K, ZWeight>>;
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// A word that comes, and one of a batch.
-type Word = Tup2<String, ZWeight>;
-type WordOfBatch = Tup2<u64, Word>;
+/// A word or a number that comes, and one of a batch.
+type Came<K> = Tup2<K, ZWeight>;
+type CameIn<K> = Tup2<u64, Came<K>>;
+
+/// What is counted: words from files, numbers from memory.
+trait Key: DBData + FromStr<Err: Error + 'static> + Display {}
+
+impl Key for String {}
+impl Key for u64 {}
 
 struct Peer {
     memory: bool,
@@ -45,19 +53,21 @@ fn main() -> Result<()> {
         batch: batch.parse()?,
     };
     match window {
-        [] => peer.running(),
-        [window, ..] => peer.sliding(window.parse()?),
+        [] if memory => peer.running::<u64>(),
+        [] => peer.running::<String>(),
+        [window, ..] if memory => peer.sliding::<u64>(window.parse()?),
+        [window, ..] => peer.sliding::<String>(window.parse()?),
     }
 }
 
 impl Peer {
-    fn running(&self) -> Result<()> {
+    fn running<K: Key>(&self) -> Result<()> {
         let (mut circuit, (words, counts)) = Runtime::init_circuit(self.workers, |circuit| {
-            let (words, input) = circuit.add_input_zset::<String>();
+            let (words, input) = circuit.add_input_zset::<K>();
             Ok((input, words.weighted_count().accumulate_output()))
         })?;
-        let parse = |word: String| Ok(Tup2(word, 1));
-        self.drive(parse, &counts, |batch: &mut Vec<Word>| {
+        let parse = |word: String| Ok(Tup2(word.parse()?, 1));
+        self.drive(parse, &counts, |batch: &mut Vec<Came<K>>| {
             words.append(batch);
             Ok(circuit.transaction()?)
         })?;
@@ -65,17 +75,17 @@ impl Peer {
     }
 
     /// The window is dbsp's own operator, over records indexed by the batch that they name.
-    fn sliding(&self, window: u64) -> Result<()> {
+    fn sliding<K: Key>(&self, window: u64) -> Result<()> {
         let (mut circuit, (words, bounds, counts)) =
             Runtime::init_circuit(self.workers, |circuit| {
-                let (words, input) = circuit.add_input_indexed_zset::<u64, String>();
+                let (words, input) = circuit.add_input_indexed_zset::<u64, K>();
                 let (bounds, bounds_input) = circuit.add_input_stream::<(u64, u64)>();
                 let bounds = bounds.apply(|&(from, to)| (TypedBox::new(from), TypedBox::new(to)));
                 let inside =
                     words.window((true, false), &bounds).map(|(_batch, word)| word.clone());
                 Ok((input, bounds_input, inside.weighted_count().accumulate_output()))
             })?;
-        self.drive(of_batch, &counts, |batch: &mut Vec<WordOfBatch>| {
+        self.drive(of_batch, &counts, |batch: &mut Vec<CameIn<K>>| {
             let end = batch.last().map_or(0, |Tup2(number, _)| number + 1);
             words.append(batch);
             bounds.set_for_all((end.saturating_sub(window), end));
@@ -85,10 +95,10 @@ impl Peer {
     }
 
     /// Takes a step for each batch, and writes what changed.
-    fn drive<R>(
+    fn drive<K: Key, R>(
         &self,
         parse: impl Fn(String) -> Result<R>,
-        counts: &OutputHandle<Changes>,
+        counts: &OutputHandle<Changes<K>>,
         mut step: impl FnMut(&mut Vec<R>) -> Result<()>,
     ) -> Result<()> {
         let mut lines = BufReader::new(File::open(&self.records)?).lines();
@@ -119,12 +129,12 @@ impl Peer {
     }
 }
 
-fn of_batch(line: String) -> Result<WordOfBatch> {
+fn of_batch<K: Key>(line: String) -> Result<CameIn<K>> {
     let (batch, word) = line.split_once(',').ok_or_else(|| format!("no comma in `{line}`"))?;
-    Ok(Tup2(batch.parse()?, Tup2(word.to_owned(), 1)))
+    Ok(Tup2(batch.parse()?, Tup2(word.parse()?, 1)))
 }
 
-fn write(counts: &Changes, changes: &mut impl Write) -> Result<()> {
+fn write<K: Key>(counts: &Changes<K>, changes: &mut impl Write) -> Result<()> {
     for (word, count, difference) in counts.consolidate().iter() {
         writeln!(changes, "{word},{count},{difference}")?;
     }

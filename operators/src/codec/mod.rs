@@ -1,11 +1,15 @@
 //! Pluggable wire formats: how rows are written when they leave the process.
 
+mod columnar;
+
 use std::any::{Any, TypeId, type_name};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use thiserror::Error;
+
+pub use columnar::ColumnarCodec;
 
 use crate::Record;
 
