@@ -200,6 +200,8 @@ pub struct Config {
     /// Where the job's checkpoints lie, from which it goes on when it is started again; without
     /// them it begins anew.
     pub checkpoints: Option<Checkpoints>,
+    /// Whether records of batches say what workers told each other of their progress. It costs a little.
+    pub counts_progress: bool,
     /// Whether the job only runs again what was planned, without writing anything, and ends.
     pub(crate) replays_only: bool,
     /// Whether records go on only once the plan of their batch is durable.
@@ -233,6 +235,7 @@ impl Config {
             listeners: Vec::new(),
             plan_log: None,
             checkpoints: None,
+            counts_progress: false,
             replays_only: false,
             plan_first: false,
         }
@@ -370,6 +373,30 @@ impl Config {
     /// Sets where the plan of each batch is written.
     pub fn plan_log(mut self, log: Arc<dyn PlanLog>) -> Self {
         self.plan_log = Some(log);
+        self
+    }
+
+    /// Has the records of batches say what workers told each other of their progress.
+    ///
+    /// ```
+    /// use tidegate::sink::Memory;
+    /// use tidegate::source::Queue;
+    /// use tidegate::{Config, Local};
+    ///
+    /// for workers in [1, 2] {
+    ///     let config = Config::new("numbers").workers(workers).count_progress();
+    ///     let numbers = Queue::<u64>::new(1);
+    ///     let mut local = Local::start(config, move |ctx| {
+    ///         ctx.source(numbers.clone()).sink(Memory::new());
+    ///     })?;
+    ///     let said = local.tick().progress.unwrap();
+    ///     assert_eq!(said.messages > 0, workers > 1, "{said:?}");
+    ///     local.stop()?;
+    /// }
+    /// # Ok::<(), tidegate::RunError>(())
+    /// ```
+    pub fn count_progress(mut self) -> Self {
+        self.counts_progress = true;
         self
     }
 

@@ -138,6 +138,10 @@ pub struct StateArguments {
     /// Write a record of each batch to this file, as JSON lines
     #[arg(long, value_name = "FILE")]
     pub metrics: Option<PathBuf>,
+
+    /// With --metrics: also count what workers tell each other of how far they are; costs a little
+    #[arg(long, requires = "metrics")]
+    pub count_progress: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -227,6 +231,9 @@ impl JobArguments {
             .workers(self.cluster.workers)
             .strategy(self.state.strategy.into())
             .pin_workers(self.cluster.pin);
+        if self.state.count_progress {
+            config = config.count_progress();
+        }
         if let Some(directory) = &self.state.checkpoint {
             let every = self.state.checkpoint_every;
             let mut checkpoints = Checkpoints::at(directory).every(every);

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use tidegate::bench::grid::{Comparison, GridReport, compare};
+use tidegate::bench::grid::GridReport;
 use tidegate::compare::CompareReport;
-use tidegate::report::{bench_page, compare_page};
+use tidegate::report::{Comparison, Table, bench_page, compare_page};
 
 use super::failure::Failure;
 use super::output_file::OutputFile;
@@ -13,8 +13,8 @@ use super::progress::Terminal;
 
 /// Show a report that was written as JSON, as text or as a page with plots
 ///
-/// The page is one file that needs nothing else: no network, no scripts. Of two measurements of
-/// `tidegate bench` it says what is faster, what is slower, and what can't be told.
+/// The page is one file that needs nothing else: no network, no scripts. Of two measurements it says
+/// what is faster, what is slower, and what can't be told.
 #[derive(Args)]
 #[command(after_help = "Examples:
   tidegate compare windowed-wordcount --quick --json out.json
@@ -26,7 +26,7 @@ pub struct ReportCommand {
     #[arg(value_name = "FILE")]
     json: PathBuf,
 
-    /// A later measurement of `tidegate bench`, to be held against it
+    /// A later one of the same kind, to be held against it
     #[arg(value_name = "LATER")]
     later: Option<PathBuf>,
 
@@ -51,56 +51,81 @@ enum Report {
 
 impl ReportCommand {
     pub fn run(self, terminal: &Terminal) -> Result<(), Failure> {
-        let grid = match (read(&self.json)?, &self.later) {
-            (Report::Bench(grid), _) => *grid,
-            (Report::Compare(_), Some(later)) => {
-                return Err(not_a_grid(&self.json, &format!("held against `{}`", later.display())));
+        let later = self.later.as_deref().map(read).transpose()?;
+        match (read(&self.json)?, later) {
+            (Report::Bench(grid), None) => {
+                let page = || bench_page(&grid, &[]);
+                self.show(terminal, Some(grid.table()), page, || grid.to_string())
+            }
+            (Report::Bench(grid), Some(Report::Bench(later))) => {
+                let against = later.against(&grid);
+                self.verdicts(terminal, &against, || bench_page(&later, &against))
             }
             (Report::Compare(report), None) => {
-                if let Some(path) = self.csv.as_ref().or(self.markdown.as_ref()) {
-                    return Err(not_a_grid(
-                        &self.json,
-                        &format!("written to `{}`", path.display()),
-                    ));
-                }
-                return match &self.html {
-                    Some(path) => write("--html", path, &compare_page(&report)),
-                    None => print(terminal, &report.to_string()),
-                };
+                let page = || compare_page(&report, &[]);
+                self.show(terminal, None, page, || report.to_string())
             }
-        };
-        let (shown, against) = match &self.later {
-            None => (grid, Vec::new()),
-            Some(path) => match read(path)? {
-                Report::Bench(later) => {
-                    let against = compare(&grid, &later);
-                    (*later, against)
-                }
-                Report::Compare(_) => return Err(not_a_grid(path, "held against another")),
-            },
-        };
-        let table = match against.is_empty() {
-            true => shown.table(),
-            false => Comparison::table(&against),
-        };
-        if let Some(path) = &self.html {
-            write("--html", path, &bench_page(&shown, &against))?;
+            (Report::Compare(report), Some(Report::Compare(later))) => {
+                let against = later.against(&report);
+                self.verdicts(terminal, &against, || compare_page(&later, &against))
+            }
+            _ => Err(Failure::Usage(
+                "one file is of `tidegate bench` and the other of `tidegate compare`: give two of the \
+                 same kind"
+                    .into(),
+            )),
         }
-        if let Some(path) = &self.csv {
-            write("--csv", path, &table.csv())?;
-        }
-        if let Some(path) = &self.markdown {
-            write("--markdown", path, &table.markdown())?;
-        }
-        match (self.html.is_some() || self.csv.is_some() || self.markdown.is_some(), &self.later) {
-            (true, _) => Ok(()),
-            (false, None) => print(terminal, &shown.to_string()),
-            (false, Some(_)) if against.is_empty() => Err(Failure::Usage(format!(
-                "`{}` and the later measurement have no cell in common: measure the same grid",
+    }
+
+    fn verdicts(
+        &self,
+        terminal: &Terminal,
+        against: &[Comparison],
+        page: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
+        if against.is_empty() {
+            return Err(Failure::Usage(format!(
+                "`{}` and the later measurement have nothing in common: measure the same",
                 self.json.display()
-            ))),
-            (false, Some(_)) => print(terminal, &table.to_string()),
+            )));
         }
+        let table = Comparison::table(against);
+        let text = table.to_string();
+        self.show(terminal, Some(table), page, || text)
+    }
+
+    /// Writes the files that are asked for; if none is, prints it.
+    fn show(
+        &self,
+        terminal: &Terminal,
+        table: Option<Table>,
+        page: impl FnOnce() -> String,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
+        let files = [("--csv", &self.csv), ("--markdown", &self.markdown)];
+        let mut is_written = false;
+        if let Some(path) = &self.html {
+            write("--html", path, &page())?;
+            is_written = true;
+        }
+        for (flag, path) in
+            files.into_iter().filter_map(|(flag, path)| Some((flag, path.as_ref()?)))
+        {
+            let Some(table) = &table else {
+                return Err(Failure::Usage(format!(
+                    "`{}` is one comparison, which is not a table: use `{flag}` with a later one, or with \
+                     what `tidegate bench --json` has written",
+                    self.json.display()
+                )));
+            };
+            write(flag, path, &if flag == "--csv" { table.csv() } else { table.markdown() })?;
+            is_written = true;
+        }
+        if is_written {
+            return Ok(());
+        }
+        let printed = terminal.print(&text());
+        printed.map_err(|error| Failure::Other(format!("can't write to standard output: {error}")))
     }
 }
 
@@ -130,19 +155,6 @@ fn read(path: &Path) -> Result<Report, Failure> {
     Ok(Report::Compare(Box::new(report)))
 }
 
-fn not_a_grid(path: &Path, what: &str) -> Failure {
-    let path = path.display();
-    Failure::Usage(format!(
-        "`{path}` is a comparison of modes, which can't be {what}: give files that `tidegate bench \
-         --json` has written, or `--html` alone"
-    ))
-}
-
 fn write(flag: &str, path: &Path, text: &str) -> Result<(), Failure> {
     OutputFile::create(flag, path)?.write(text.as_bytes())
-}
-
-fn print(terminal: &Terminal, text: &str) -> Result<(), Failure> {
-    let printed = terminal.print(text);
-    printed.map_err(|error| Failure::Other(format!("can't write to standard output: {error}")))
 }

@@ -34,6 +34,7 @@ mod plain;
 mod report;
 mod shares;
 mod text;
+mod verdict;
 mod windows;
 
 pub use check::{Checked, CompareError, Difference, check};

@@ -13,6 +13,11 @@ impl<D: Record> DStream<'_, D> {
     ///
     /// A batch is complete when it is written, and each batch is written once, in order.
     pub fn sink(self, sink: impl Sink<D>) {
+        self.end_in(Box::new(sink));
+    }
+
+    /// The same for all sinks: what follows is compiled once for a type of rows.
+    fn end_in(self, sink: Box<dyn Sink<D>>) {
         let ctx = self.ctx;
         let slot = ctx.build().sink(sink);
         let peers = ctx.peers();

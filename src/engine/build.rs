@@ -142,7 +142,7 @@ impl<'s> Build<'s> {
 
     /// A new sink, with the writers that this worker has of it; they are opened by now, unless
     /// this is the dry run.
-    pub(crate) fn sink<D: Record, S: Sink<D>>(&self, sink: S) -> SinkSlot<D> {
+    pub(crate) fn sink<D: Record>(&self, sink: Box<dyn Sink<D>>) -> SinkSlot<D> {
         self.count_output();
         let name = sink.name();
         let index = {
@@ -154,7 +154,7 @@ impl<'s> Build<'s> {
         match &self.phase {
             Phase::Dry(declared) => {
                 let declared = &mut declared.borrow_mut().sinks;
-                declared.push(Box::new(SinkDeclaration::new(sink)) as Box<dyn DeclaredSink>);
+                declared.push(Box::new(SinkDeclaration(sink)) as Box<dyn DeclaredSink>);
                 SinkSlot { index, name, shards, writers: Vec::new(), shard_of: Rc::new(|_| 0) }
             }
             Phase::Real(registry) => {

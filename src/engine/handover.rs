@@ -4,7 +4,9 @@
 //! batch; the operator keeps the batch's capability until the thread has confirmed it, so that the
 //! operator's output frontier says what is really done.
 
+use std::any::Any;
 use std::collections::VecDeque;
+use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -17,9 +19,13 @@ use super::panic_text;
 use crate::batch::BatchId;
 use crate::error::RunError;
 
+/// What a thread is given, of any type: channels are a lot of code, and this is one for all.
+type Work = Box<dyn Any + Send>;
+
 /// A thread that works off batches in order.
 pub(crate) struct Handover<W, R = ()> {
-    queue: Option<Sender<(BatchId, W)>>,
+    queue: Option<Sender<(BatchId, Work)>>,
+    work: PhantomData<fn(W)>,
     done: Arc<Mutex<VecDeque<(BatchId, R)>>>,
     thread: Option<JoinHandle<()>>,
     control: Arc<Control>,
@@ -34,7 +40,7 @@ impl<W: Send + 'static, R: Send + 'static> Handover<W, R> {
         control: Arc<Control>,
         mut work: impl FnMut(W) -> Result<R, RunError> + Send + 'static,
     ) -> Result<Self, RunError> {
-        let (queue, batches) = channel::<(BatchId, W)>();
+        let (queue, batches) = channel::<(BatchId, Work)>();
         let done = Arc::new(Mutex::new(VecDeque::new()));
         let (finished, owner) = (Arc::clone(&done), name.to_owned());
         let watched = Arc::clone(&control);
@@ -45,6 +51,7 @@ impl<W: Send + 'static, R: Send + 'static> Handover<W, R> {
                     if control.has_failed() {
                         return;
                     }
+                    let item = *item.downcast::<W>().expect("only `send` fills the queue");
                     match catch_unwind(AssertUnwindSafe(|| work(item))) {
                         Ok(Ok(result)) => lock(&finished).push_back((batch, result)),
                         Ok(Err(error)) => return control.fail(error),
@@ -66,14 +73,20 @@ impl<W: Send + 'static, R: Send + 'static> Handover<W, R> {
                 what: format!("start thread `{name}`"),
                 source,
             })?;
-        Ok(Handover { queue: Some(queue), done, thread: Some(thread), control: watched })
+        Ok(Handover {
+            queue: Some(queue),
+            work: PhantomData,
+            done,
+            thread: Some(thread),
+            control: watched,
+        })
     }
 
     /// Hands a batch over.
     pub(crate) fn send(&mut self, batch: BatchId, work: W) {
         if let Some(queue) = &self.queue {
             // The thread is gone only if the run has failed.
-            let _ = queue.send((batch, work));
+            let _ = queue.send((batch, Box::new(work)));
         }
     }
 

@@ -2,7 +2,6 @@
 
 use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
-use std::marker::PhantomData;
 
 use tidegate_operators::Record;
 
@@ -227,20 +226,11 @@ impl<S: Source> DeclaredSource for SourceDeclaration<S> {
     }
 }
 
-pub(crate) struct SinkDeclaration<D, S> {
-    sink: S,
-    rows: PhantomData<fn(D)>,
-}
+pub(crate) struct SinkDeclaration<D>(pub(crate) Box<dyn Sink<D>>);
 
-impl<D, S> SinkDeclaration<D, S> {
-    pub(crate) fn new(sink: S) -> Self {
-        SinkDeclaration { sink, rows: PhantomData }
-    }
-}
-
-impl<D: Record, S: Sink<D>> DeclaredSink for SinkDeclaration<D, S> {
+impl<D: Record> DeclaredSink for SinkDeclaration<D> {
     fn delivery(&self) -> Delivery {
-        self.sink.delivery()
+        self.0.delivery()
     }
 
     fn open(
@@ -250,11 +240,11 @@ impl<D: Record, S: Sink<D>> DeclaredSink for SinkDeclaration<D, S> {
         recovery: Option<&Recovery>,
         registry: &mut Registry,
     ) -> Result<(), RunError> {
-        let name = self.sink.name();
+        let name = self.0.name();
         let same = registry.sinks.iter().filter(|earlier| **earlier == name).count();
         let unique = if same == 0 { name.clone() } else { format!("{name}-{}", same + 1) };
         registry.sinks.push(name.clone());
-        for shard in 0..self.sink.shards() {
+        for shard in 0..self.0.shards() {
             let worker = shard % config.peers();
             if !config.local_workers().contains(&worker) {
                 continue;
@@ -264,7 +254,7 @@ impl<D: Record, S: Sink<D>> DeclaredSink for SinkDeclaration<D, S> {
             // What is only run again is not written.
             let mut writer = match config.replays_only {
                 true => Box::new(Null::default()),
-                false => self.sink.open(shard).map_err(failed)?,
+                false => self.0.open(shard).map_err(failed)?,
             };
             let through = match recovery {
                 None => 0,

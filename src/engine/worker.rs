@@ -25,7 +25,7 @@ use crate::batch::{BatchId, Tick};
 use crate::config::Config;
 use crate::context::Context;
 use crate::error::RunError;
-use crate::metrics::{Collector, Reporter, Summary};
+use crate::metrics::{Collector, ProgressCounter, Reporter, Summary};
 use crate::plan::{self, Plan, PlanLog};
 use crate::rate::{Controller, LimitedTick, Limits};
 use crate::recovery::{Past, Publisher, Recovery};
@@ -103,6 +103,9 @@ fn build(worker: &mut Worker, shared: &Shared) -> Result<Built, RunError> {
     let listeners = if is_first { config.listeners.clone() } else { Vec::new() };
     let by_wall_clock = Conductor::is_by_wall_clock(config);
     let mut collector = Collector::new(Reporter::start(listeners)?, by_wall_clock, config.peers());
+    if is_first && config.counts_progress {
+        collector.count_progress(ProgressCounter::listen(worker));
+    }
     collector.name(&names.sources, &names.sinks, &names.operators);
     let collector = Rc::new(RefCell::new(collector));
     // Worker 0 says what batches may take.

@@ -8,8 +8,8 @@ use tidegate_operators::batched::Report;
 
 use super::summary::Totals;
 use super::{
-    BatchRecord, BatchStart, IterationRecord, PartitionRecord, Reporter, SinkRecord, SourceRecord,
-    StateRecord, Summary, WorkerLoad, imbalance,
+    BatchRecord, BatchStart, IterationRecord, PartitionRecord, ProgressCounter, Reporter,
+    SinkRecord, SourceRecord, StateRecord, Summary, WorkerLoad, imbalance,
 };
 use crate::batch::BatchId;
 use crate::plan::{PlanRow, SourceCut};
@@ -28,6 +28,8 @@ pub(crate) struct Collector {
     batches: BTreeMap<BatchId, Batch>,
     /// The newest plan row, for whoever decides about the next batch.
     planned: Option<PlanRow>,
+    /// What workers say of their progress, if it is counted.
+    progress: Option<ProgressCounter>,
     /// Each operator's report from each worker after the last completed batch; an operator that
     /// had nothing to do says nothing, and is as large as before.
     reports: BTreeMap<(u32, u32), Report>,
@@ -58,6 +60,7 @@ impl Collector {
             operators: Vec::new(),
             batches: BTreeMap::new(),
             planned: None,
+            progress: None,
             reports: BTreeMap::new(),
             totals: Totals::new(),
         }
@@ -68,6 +71,11 @@ impl Collector {
         self.sources = sources.to_vec();
         self.sinks = sinks.to_vec();
         self.operators = operators.to_vec();
+    }
+
+    /// Tells what this counts, too.
+    pub(crate) fn count_progress(&mut self, counter: ProgressCounter) {
+        self.progress = Some(counter);
     }
 
     /// A batch is cut: it was due, and now is now.
@@ -186,6 +194,7 @@ impl Collector {
                     rounds_max: *rounds_max,
                 })
                 .collect(),
+            progress: self.progress.as_ref().map(|counter| counter.through(id)),
             scheduling_delay_ms: ms(batch.due, batch.cut),
             processing_ms: ms(batch.cut, now),
             total_ms: ms(batch.due.min(batch.cut), now),

@@ -4,16 +4,18 @@
 mod collector;
 mod json_lines;
 mod listener;
+mod progress;
 mod record;
 mod summary;
 
 pub use json_lines::MetricsFile;
 pub use listener::Listener;
 pub use record::{
-    BatchRecord, BatchStart, IterationRecord, PartitionRecord, SinkRecord, SourceRecord,
-    StateRecord, WorkerLoad, imbalance,
+    BatchRecord, BatchStart, IterationRecord, PartitionRecord, ProgressRecord, SinkRecord,
+    SourceRecord, StateRecord, WorkerLoad, imbalance,
 };
 pub use summary::{Latency, OperatorLoad, Summary};
 
 pub(crate) use collector::Collector;
 pub(crate) use listener::Reporter;
+pub(crate) use progress::ProgressCounter;

@@ -21,6 +21,9 @@ pub struct BatchRecord {
     pub state: Vec<StateRecord>,
     /// The rounds of iterations.
     pub iterations: Vec<IterationRecord>,
+    /// What workers told each other of how far they were, if it is counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<ProgressRecord>,
     /// From when the batch was due until it was cut, in milliseconds.
     pub scheduling_delay_ms: f64,
     /// From the cut until all sinks had confirmed, in milliseconds.
@@ -146,6 +149,15 @@ pub struct IterationRecord {
     pub rounds: u64,
     /// How many there may be. As many as that: they may not have been enough.
     pub rounds_max: u64,
+}
+
+/// What workers told each other of how far they were: what coordination costs, where records are few.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgressRecord {
+    /// Messages from one worker to another.
+    pub messages: u64,
+    /// Changes of counts in them.
+    pub updates: u64,
 }
 
 /// A batch that has been cut: what it will process is known.

@@ -1,8 +1,9 @@
 //! The page of a grid.
 
-use super::page::{escape, legend, machine, page};
+use super::Comparison;
+use super::page::{against_earlier, escape, legend, machine, page};
 use super::plot::{Line, Plot, Scale};
-use crate::bench::grid::{Comparison, GridReport, GridRow};
+use crate::bench::grid::{GridReport, GridRow};
 
 /// A page with everything that a grid has measured, and how it compares with an earlier one if there is
 /// one: one file, without scripts or links, light or dark as the reader has it.
@@ -31,11 +32,7 @@ pub fn bench_page(report: &GridReport, against: &[Comparison]) -> String {
     for note in report.notes() {
         body += &format!("<p><strong>Note:</strong> {}.</p>\n", escape(&note));
     }
-    if !against.is_empty() {
-        body += "<h2>Against the earlier measurement</h2>\n<p class=\"soft\">Ratios with the interval in \
-                 which they lie with a probability of 95 %.</p>\n";
-        body += &Comparison::table(against).html();
-    }
+    body += &against_earlier(against);
     if !report.saturations.is_empty() {
         body += &saturation(report);
     }

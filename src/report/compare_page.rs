@@ -1,23 +1,24 @@
 //! The page of a comparison.
 
-use super::page::{escape, legend, machine, page, verdicts};
+use super::Comparison;
+use super::page::{against_earlier, escape, legend, machine, page, verdicts};
 use super::plot::{Line, Plot, Scale};
 use super::table::Table;
 use crate::compare::{CompareReport, Curve, ModeRow};
 
-/// A page with everything that a comparison has found: one file, without scripts or links, light or
-/// dark as the reader has it.
+/// A page with everything that a comparison has found, and how it compares with an earlier one if there
+/// is one: one file, without scripts or links, light or dark as the reader has it.
 ///
 /// ```
 /// use tidegate::compare::CompareReport;
 /// use tidegate::report::compare_page;
 ///
 /// let report = CompareReport { workload: "a < b".into(), ..CompareReport::default() };
-/// let page = compare_page(&report);
+/// let page = compare_page(&report, &[]);
 /// assert!(page.contains("a &lt; b") && page.contains("prefers-color-scheme"));
 /// assert!(!page.contains("http"));
 /// ```
-pub fn compare_page(report: &CompareReport) -> String {
+pub fn compare_page(report: &CompareReport, against: &[Comparison]) -> String {
     let mut body = String::new();
     let mut add = |text: String| body.push_str(&text);
     let CompareReport { workload, input, checked, .. } = report;
@@ -33,6 +34,7 @@ pub fn compare_page(report: &CompareReport) -> String {
         checked.changes
     ));
     add(machine(&report.machine));
+    add(against_earlier(against));
     add(verdicts(&report.verdicts));
     let mut series = Vec::new();
     let modes = report.curves.iter().flat_map(|curve| &curve.points).flat_map(|at| &at.modes);

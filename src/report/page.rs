@@ -1,6 +1,6 @@
 //! A page: what all of them have in common.
 
-use super::plot;
+use super::{Comparison, plot};
 use crate::bench::Verdict;
 use crate::compare::Machine;
 
@@ -37,6 +37,18 @@ pub(super) fn machine(machine: &Machine) -> String {
     let Machine { version, build, system, cores } = machine;
     let (build, system) = (escape(build), escape(system));
     format!("<p class=\"soft\">Tidegate {version}, {build} build, {system}, {cores} cores.</p>\n")
+}
+
+/// How it compares with an earlier measurement; nothing, if there is none.
+pub(super) fn against_earlier(against: &[Comparison]) -> String {
+    if against.is_empty() {
+        return String::new();
+    }
+    format!(
+        "<h2>Against the earlier measurement</h2>\n<p class=\"soft\">Ratios with the interval in which \
+         they lie with a probability of 95 %.</p>\n{}",
+        Comparison::table(against).html()
+    )
 }
 
 /// Whether figures are as good as they should be; nothing, if nothing was asked.

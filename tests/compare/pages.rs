@@ -14,6 +14,7 @@ pub fn trials() -> Vec<Trial> {
     trials!["compare::pages";
         a_page_is_one_file_with_its_plots,
         a_report_is_the_same_from_its_json,
+        two_comparisons_are_held_against_each_other,
     ]
 }
 
@@ -41,7 +42,7 @@ fn report() -> CompareReport {
 }
 
 fn a_page_is_one_file_with_its_plots() {
-    let page = compare_page(&report());
+    let page = compare_page(&report(), &[]);
     // A curve of ratios, and the batches of the workload.
     assert_eq!(page.matches("<svg ").count(), 2, "{page}");
     assert_eq!(page.matches("</svg>").count(), 2);
@@ -74,5 +75,34 @@ fn a_report_is_the_same_from_its_json() {
     assert_eq!(shown.stdout, report.to_string());
     tidegate("report out.json --html pages/out.html").within(at).run().well();
     let page = fs::read_to_string(at.join("pages/out.html")).expect("the page");
-    assert_eq!(page, compare_page(&report));
+    assert_eq!(page, compare_page(&report, &[]));
+}
+
+fn two_comparisons_are_held_against_each_other() {
+    let (place, measured) = (tempfile::tempdir().expect("a directory"), report());
+    let mut later = measured.clone();
+    let slow = &mut later.modes[0];
+    slow.samples_ms.iter_mut().for_each(|ms| *ms *= 100.0);
+    for (name, report) in [("before.json", &measured), ("after.json", &later)] {
+        fs::write(place.path().join(name), serde_json::to_vec(report).expect("JSON"))
+            .expect("written");
+    }
+    let report = |arguments: &str| {
+        tidegate(&format!("report before.json {arguments}")).within(place.path()).run()
+    };
+    let shown = report("after.json").well().stdout;
+    let slower: Vec<&str> = shown.lines().filter(|line| line.contains("slower")).collect();
+    assert!(slower.len() == 1 && slower[0].contains(&measured.modes[0].mode), "{shown}");
+    // Each way of the workload, and of both points of the curve.
+    assert_eq!(
+        shown.lines().filter(|line| line.contains("batch p50, ms")).count(),
+        3 * 4,
+        "{shown}"
+    );
+    report("after.json --html out.html --csv out.csv").well();
+    let page = fs::read_to_string(place.path().join("out.html")).expect("the page");
+    assert!(page.contains("slower"), "{page}");
+    let refused = report("--csv out.csv");
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.stderr.contains("a later one"), "{refused:?}");
 }

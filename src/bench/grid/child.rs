@@ -33,7 +33,7 @@ pub(super) fn run(program: &Path, cell: &Cell, grid: &Grid) -> Result<Ended, Gri
     let source = format!("generate:?rate={rate}&seed={seed}&partitions={}", cell.peers());
     let shown = format!(
         "{run} --interval {interval_ms}ms --for {time}ms --source {source} --output changes --sink null \
-         --quiet --metrics"
+         --quiet --count-progress --metrics"
     );
     let arguments: Vec<&str> = shown.split_whitespace().collect();
     let shown = format!("tidegate {shown} FILE");

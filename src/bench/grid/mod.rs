@@ -27,7 +27,6 @@ pub use latency::Ccdf;
 pub use run::{Run, Sample};
 pub use saturation::{Probe, Saturation};
 pub use summary::GridRow;
-pub use verdict::{Comparison, compare};
 
 /// What is measured: every workload on every number of workers and processes, at every interval and
 /// rate.

@@ -78,6 +78,9 @@ pub struct Run {
     pub samples: Vec<Sample>,
     /// What the stateful operators of each worker took in, of those batches.
     pub workers: Vec<WorkerLoad>,
+    /// Messages of workers about their progress, of those batches.
+    #[serde(default)]
+    pub progress: u64,
     /// Records that were due in the time measured and are not in any batch: the job was behind by so
     /// much when it ended.
     pub missing: u64,
@@ -106,13 +109,14 @@ impl Run {
         let Ended { command, records, cpu_s, wall_s } = ended;
         let warm_up_ms = grid.warm_up_ms as f64;
         let mut loads: BTreeMap<u32, WorkerLoad> = BTreeMap::new();
-        let mut samples = Vec::new();
+        let (mut samples, mut progress) = (Vec::new(), 0);
         for record in &records {
             let sample = Sample::of(record, cell.interval_ms as f64);
             if sample.due_ms <= warm_up_ms {
                 continue;
             }
             samples.push(sample);
+            progress += record.progress.map_or(0, |said| said.messages);
             for load in record.state.iter().flat_map(|state| &state.workers) {
                 let sum = loads.entry(load.worker).or_default();
                 sum.worker = load.worker;
@@ -130,7 +134,7 @@ impl Run {
         let due = (grid.warm_up_ms + grid.measured_ms) as f64 / 1e3 * cell.rate;
         let missing = (due as u64).saturating_sub(last.to);
         let (cell, workers) = (cell.clone(), loads.into_values().collect());
-        Ok(Run { cell, repeat, command, samples, workers, missing, cpu_s, wall_s })
+        Ok(Run { cell, repeat, command, samples, workers, progress, missing, cpu_s, wall_s })
     }
 
     /// The latencies of its batches, from when each was due.

@@ -31,6 +31,10 @@ pub struct GridRow {
     pub record_p99_ms: (f64, f64),
     /// What all threads computed for a record, in microseconds, starts and ends included.
     pub cpu_us: Option<f64>,
+    /// Messages of workers about their progress, for a batch.
+    pub progress: f64,
+    /// The same for a record: above 1 there is more to be said about the records than there are.
+    pub progress_share: f64,
     /// How much more than its share the busiest worker took in, by rows: 1 if all had as many.
     pub imbalance: f64,
     /// How much more than its share the busiest worker's operators worked, by time.
@@ -50,6 +54,7 @@ impl GridRow {
             (least.min(p99), most.max(p99))
         });
         let records: f64 = samples().map(|sample| (sample.to - sample.from) as f64).sum();
+        let messages = runs.iter().map(|run| run.progress).sum::<u64>() as f64;
         let cpu: Option<f64> = runs.iter().map(|run| run.cpu_s).sum();
         let rates: Vec<f64> = runs.iter().map(|run| run.rate()).collect();
         let worst = |of: &dyn Fn(&Run) -> f64| runs.iter().map(|run| of(run)).fold(1.0, f64::max);
@@ -63,6 +68,8 @@ impl GridRow {
             record_ccdf,
             record_p99_ms: (least, most),
             cpu_us: cpu.map(|cpu_s| cpu_s * 1e6 / records.max(1.0)),
+            progress: messages / samples().count().max(1) as f64,
+            progress_share: messages / records.max(1.0),
             imbalance: worst(&|run| imbalance(&run.workers)),
             busy_imbalance: worst(&|run| {
                 let busy = |load: &crate::metrics::WorkerLoad| load.busy_ms;
@@ -112,6 +119,7 @@ impl GridReport {
             "p99.9",
             "max",
             "CPU us/record",
+            "progress msgs/batch",
             "skew rows",
             "skew time",
         ]);
@@ -131,6 +139,7 @@ impl GridReport {
                 format!("{:.2}", row.record.p999_ms),
                 format!("{:.2}", row.record.max_ms),
                 row.cpu_us.map_or(String::new(), |cpu| format!("{cpu:.2}")),
+                if several { format!("{:.0}", row.progress) } else { String::new() },
                 skew(row.imbalance),
                 skew(row.busy_imbalance),
             ]);
@@ -182,6 +191,15 @@ impl GridReport {
                 machine.cores
             ));
         }
+        for row in self.rows().iter().filter(|row| row.progress_share > 1.0) {
+            notes.push(format!(
+                "{}, {}/s: for each record there are {:.1} messages of workers about how far they are; a \
+                 longer interval or fewer workers would get by with less",
+                row.cell.shape(),
+                rate(row.cell.rate),
+                row.progress_share
+            ));
+        }
         for row in self.rows().iter().filter(|row| row.imbalance > 2.0) {
             notes.push(format!(
                 "{}: one worker took in {:.1} times its share; a key has too many records, or there are \
@@ -204,5 +222,24 @@ impl fmt::Display for GridReport {
         }
         writeln!(f, "Latencies are from when a batch or a record was due until all sinks had it.")?;
         self.notes().iter().try_for_each(|note| writeln!(f, "note: {note}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Grid, GridFile, Line, Run, Sample};
+
+    #[test]
+    fn more_messages_about_progress_than_records_are_noted() {
+        let grid = Grid::quick();
+        let cell = grid.cells()[0].clone();
+        for (progress, is_noted) in [(90, false), (110, true)] {
+            let mut file = GridFile::nowhere(&grid);
+            let samples = vec![Sample { batch: 1, to: 100, ..Sample::default() }];
+            let run = Run { cell: cell.clone(), samples, progress, ..Run::default() };
+            file.add(Line::Run(run)).unwrap();
+            let noted = file.report().notes().iter().any(|note| note.contains("how far they are"));
+            assert_eq!(noted, is_noted, "{progress}");
+        }
     }
 }

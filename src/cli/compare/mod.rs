@@ -131,7 +131,7 @@ impl Compare {
             file.write(&serde_json::to_vec(&report).unwrap_or_default())?;
         }
         if let Some(file) = html {
-            file.write(compare_page(&report).as_bytes())?;
+            file.write(compare_page(&report, &[]).as_bytes())?;
         }
         Ok(())
     }
