@@ -129,7 +129,10 @@ class Python:
 
 class Bytewax(Python):
     name = "bytewax"
-    notes = {FILE: "one worker: its workers share Python's lock"}
+    notes = {
+        FILE: "one worker: its workers share Python's lock",
+        KAFKA: "at least once; saves nothing to go on from; one worker, as from a file",
+    }
 
     def command(self, input, output, cores):
         # What is called, with its arguments, goes in as Python.
@@ -231,7 +234,7 @@ class BareLoop(KafkaStreams):
     """Kafka's consumer and producer alone, as a limit."""
 
     name = "bare-loop"
-    notes = {KAFKA: "the limit: counts nothing, writes each record as it is"}
+    notes = {KAFKA: "counts nothing: writes each record as it was read"}
 
     def command(self, input, output, cores):
         return self.java("Loop", cores, input.records, output)
@@ -253,6 +256,8 @@ def compile_with_maven(folder):
     sources = [HERE / folder / "pom.xml", *sorted((HERE / folder).rglob("*.java"))]
     digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
     if not (stamp.exists() and stamp.read_text() == digest):
+        # No jars of an earlier version are to stay.
+        shutil.rmtree(CACHE / folder, ignore_errors=True)
         build(["mvn", "--batch-mode", "--quiet", "-f", sources[0], "compile"])
         stamp.write_text(digest)
 

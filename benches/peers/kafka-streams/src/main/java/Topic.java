@@ -23,7 +23,7 @@ record Topic(String broker, String name) {
             consumer.assign(partitions);
             consumer.seekToBeginning(partitions);
             Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
-            while (ends.entrySet().stream().anyMatch(end -> consumer.position(end.getKey()) < end.getValue())) {
+            while (partitions.stream().anyMatch(it -> consumer.position(it) < ends.get(it))) {
                 consumer.poll(Duration.ofSeconds(1)).forEach(each);
             }
         }
