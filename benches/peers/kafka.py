@@ -64,7 +64,7 @@ class Broker:
 
     def start(self):
         KafkaStreams().install({KAFKA})
-        self.home = tempfile.TemporaryDirectory(prefix="kafka-", dir=CACHE)
+        self.home = tempfile.TemporaryDirectory(prefix="broker-", dir=CACHE)
         self.address, controller = free_addresses()
         home = Path(self.home.name)
         properties = home / "server.properties"

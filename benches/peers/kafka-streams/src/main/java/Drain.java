@@ -4,7 +4,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** Writes what is in a topic to a file, as {@code value} or {@code key,value}: {@code Drain TOPIC FILE}. */
+/** Writes a topic to a file, as {@code value} or {@code key,value}: {@code Drain TOPIC FILE}. */
 public final class Drain {
     public static void main(String[] arguments) throws IOException {
         Topic topic = Topic.of(arguments[0]);
