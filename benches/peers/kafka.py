@@ -50,9 +50,13 @@ class Broker:
 
     def __exit__(self, *_):
         if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.home.cleanup()
+            self.stop()
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+        self.process = None
+        self.home.cleanup()
 
     def filled(self, input):
         """The same input, in a topic."""
@@ -89,6 +93,7 @@ class Broker:
                 break
             time.sleep(0.1)
         said = (home / "log").read_text().strip().split("\n")
+        self.stop()
         raise Unavailable(f"the broker does not come up: {said[-1]}")
 
 
