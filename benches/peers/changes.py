@@ -1,7 +1,10 @@
 """What is left in the end, from the changes that a system has written batch by batch."""
 
+import collections
 import csv
 import json
+
+from inputs import FILE, MEMORY
 
 
 def last_rows(lines, workload):
@@ -21,6 +24,11 @@ def differences(rows):
     return dict(row for row, times in present.items() if times)
 
 
+def records(lines, _workload):
+    """From `word,record`: there are only records."""
+    return collections.Counter(word for word, _ in csv.reader(lines))
+
+
 def dbsp(lines, _workload):
     """From `word,count,difference`."""
     return differences(csv.reader(lines))
@@ -37,8 +45,11 @@ def pathway(lines, workload):
 
 def tidegate(lines, workload):
     """From JSON lines. Its workload counts all words of a line, so the numbers of batches, too."""
-    if workload.memory:
+    if workload.lane == MEMORY:
         return differences(csv.reader(lines))
-    rows = (json.loads(line)["row"] for line in lines)
+    rows = map(json.loads, lines)
+    if workload.lane == FILE:
+        # Beside the row is the batch that it came with.
+        rows = (row["row"] for row in rows)
     rows = ((*row["row"], row["diff"]) for row in rows)
     return differences(row for row in rows if not row[0].isdigit())

@@ -9,6 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+# What lies at both ends of a workload: only in memory is counting timed alone.
+FILE, MEMORY, KAFKA = "file", "memory", "kafka"
+WAYS = {
+    FILE: "from a file to a file",
+    MEMORY: "from memory to memory",
+    KAFKA: "from Kafka to Kafka",
+}
+
+
 @dataclass(frozen=True)
 class Workload:
     """Words in batches of one size, to be counted since the beginning or in a sliding window."""
@@ -19,8 +28,7 @@ class Workload:
     batch: int
     batches: int
     window: int | None = None
-    # Whether only counting is timed, from numbers in memory to what has changed there.
-    memory: bool = False
+    lane: str = FILE
 
     @property
     def records(self):
@@ -29,13 +37,13 @@ class Workload:
     def about(self):
         what = "running count" if self.window is None else f"count over {self.window} batches, slide 1"
         how = "zipf" if self.zipf else "uniform"
-        what += ", from memory to memory" if self.memory else ", from a file to a file"
+        what += f", {WAYS[self.lane]}"
         return f"{what}; {self.batches} batches of {self.batch:,} records, {self.keys:,} keys, {how}"
 
     def words(self):
         """The words, in order: the same in every run."""
         chance = random.Random(1)
-        letter = "" if self.memory else "w"
+        letter = "" if self.lane == MEMORY else "w"
         names = [f"{letter}{key}" for key in range(self.keys)]
         weights = [1 / (key + 1) for key in range(self.keys)] if self.zipf else None
         cumulative = list(itertools.accumulate(weights)) if weights else None
@@ -45,10 +53,10 @@ class Workload:
 
 @dataclass(frozen=True)
 class Input:
-    """A workload's records on disk: in one file, and the same in a directory with a file a batch."""
+    """A workload's records: in one file or topic, and the same in a directory with a file a batch."""
 
     workload: Workload
-    records: Path
+    records: Path | str
     directory: Path
 
 

@@ -1,4 +1,7 @@
-"""The systems: how each is installed, what its version is, how it is run and how its output is read."""
+"""The systems: how each is installed, what its version is, how it is run and how its output is read.
+
+The lanes that a system takes part in are those that `notes` has a remark for.
+"""
 
 import hashlib
 import os
@@ -9,6 +12,7 @@ import sys
 from pathlib import Path
 
 import changes
+from inputs import FILE, KAFKA, MEMORY
 
 HERE = Path(__file__).resolve().parent
 CACHE = HERE / ".cache"
@@ -22,24 +26,22 @@ class Tidegate:
     """The command line, as a user would call it; `TIDEGATE` names another binary."""
 
     name = "tidegate"
-    counts_in_memory = True
-    note = "counts the batch numbers of the sliding count as words, too"
+    twice = "counts the batch numbers of the sliding count as words, too"
+    notes = {FILE: twice, MEMORY: twice, KAFKA: "at least once; saves nothing to go on from"}
 
     def __init__(self):
         built = HERE.parents[1] / "target/release/tidegate"
         self.binary = Path(os.environ.get("TIDEGATE", built)).resolve()
 
-    def install(self):
+    def install(self, lanes):
         if not os.access(self.binary, os.X_OK):
             raise Unavailable(f"no {self.binary}: `cargo build --release`, or set TIDEGATE")
-
-    def install_in_memory(self):
-        """What counts in memory is a program by itself, beside the command line."""
-        if not os.access(self.in_memory(), os.X_OK):
+        if MEMORY in lanes and not os.access(self.in_memory(), os.X_OK):
             example = "`cargo build --release --example memory`"
             raise Unavailable(f"no {self.in_memory()}: {example}")
 
     def in_memory(self):
+        """What counts in memory is a program by itself, beside the command line."""
         return self.binary.parent / "examples/memory"
 
     def version(self):
@@ -48,31 +50,43 @@ class Tidegate:
 
     def command(self, input, output, cores):
         workload = input.workload
-        if workload.memory:
+        if workload.lane == MEMORY:
             return [self.in_memory(), cores, input.records, output, workload.batch, *window(input)]
         command = [self.binary, "--quiet", "run"]
         if workload.window is None:
             command += ["wordcount"]
         else:
             command += ["windowed-wordcount", "--window", f"{workload.window}s"]
-        command += ["--source", f"file:{input.records}", "--trigger", "available-now"]
-        command += ["--records-per-partition", str(workload.batch), "--workers", str(cores)]
-        return command + ["--sink", f"jsonl:{output}", "--output", "changes"]
+        command += ["--trigger", "available-now", "--workers", str(cores), "--output", "changes"]
+        if workload.lane == KAFKA:
+            command += ["--source", input.records, "--sink", output]
+            return command + ["--records-per-partition", workload.batch // cores]
+        command += ["--source", f"file:{input.records}", "--sink", f"jsonl:{output}"]
+        return command + ["--records-per-partition", workload.batch]
 
     fold = staticmethod(changes.tidegate)
+
+
+class TidegateSaved(Tidegate):
+    """The same, as a job that can go on where it was."""
+
+    name = "tidegate-saved"
+    notes = {KAFKA: "exactly once: with `--checkpoint`, each batch a transaction"}
+
+    def command(self, input, output, cores):
+        return [*super().command(input, output, cores), "--checkpoint", "checkpoint"]
 
 
 class Dbsp:
     """Feldera's engine, as a crate."""
 
     name = "dbsp"
-    counts_in_memory = True
-    note = "a step for each batch"
+    notes = dict.fromkeys([FILE, MEMORY], "a step for each batch")
 
-    def install(self):
+    def install(self, _lanes):
         needs("cargo")
         manifest = HERE / "dbsp/Cargo.toml"
-        quietly(
+        build(
             ["cargo", "build", "--release", "--locked", "--quiet", "--manifest-path", manifest]
             + ["--target-dir", CACHE / "dbsp"]
         )
@@ -83,7 +97,7 @@ class Dbsp:
 
     def command(self, input, output, cores):
         binary = CACHE / "dbsp/release/dbsp-peer"
-        memory = ["--memory"] if input.workload.memory else []
+        memory = ["--memory"] if input.workload.lane == MEMORY else []
         arguments = [cores, input.records, output, input.workload.batch, *window(input)]
         return [binary, *memory, *arguments]
 
@@ -93,16 +107,14 @@ class Dbsp:
 class Python:
     """A package of PyPI, in a virtual environment of its own."""
 
-    counts_in_memory = False
-
-    def install(self):
+    def install(self, _lanes):
         needs("python3")
         requirements = HERE / self.name / "requirements.txt"
         stamp = self.environment() / "installed"
         if stamp.exists() and stamp.read_text() == requirements.read_text():
             return
-        quietly(["python3", "-m", "venv", "--clear", self.environment()])
-        quietly([self.environment() / "bin/pip", "install", "--quiet", "-r", requirements])
+        build(["python3", "-m", "venv", "--clear", self.environment()])
+        build([self.environment() / "bin/pip", "install", "--quiet", "-r", requirements])
         stamp.write_text(requirements.read_text())
 
     def environment(self):
@@ -117,7 +129,10 @@ class Python:
 
 class Bytewax(Python):
     name = "bytewax"
-    note = "one worker: its workers share Python's lock"
+    notes = {
+        FILE: "one worker: its workers share Python's lock",
+        KAFKA: "at least once; saves nothing to go on from; one worker, as from a file",
+    }
 
     def command(self, input, output, cores):
         # What is called, with its arguments, goes in as Python.
@@ -130,7 +145,7 @@ class Bytewax(Python):
 
 class Pathway(Python):
     name = "pathway"
-    note = "the whole file as one batch"
+    notes = {FILE: "the whole file as one batch"}
 
     def command(self, input, output, cores):
         program = HERE / self.name / "count.py"
@@ -143,56 +158,108 @@ class Pathway(Python):
 
 class Spark(Python):
     name = "spark"
-    note = "a file for each batch, with checkpoints, which it can't do without"
+    notes = {
+        FILE: "a file for each batch, with checkpoints, which it can't do without",
+        KAFKA: "at least once, with checkpoints, which it can't do without",
+    }
 
-    def install(self):
+    def install(self, lanes):
         needs("java")
-        super().install()
+        super().install(lanes)
+        if KAFKA in lanes:
+            compile_with_maven(self.name)
 
     def command(self, input, output, cores):
-        program = HERE / self.name / "count.py"
-        return self.python(program, input.directory, output, cores, *window(input))
+        command = self.python(HERE / self.name / "count.py")
+        if input.workload.lane == KAFKA:
+            jars = ",".join(map(str, sorted((CACHE / self.name / "lib").iterdir())))
+            return [*command, "--kafka", jars, input.records, output, cores, input.workload.batch]
+        return [*command, input.directory, output, cores, *window(input)]
 
     fold = staticmethod(changes.last_rows)
 
 
-class Flink:
-    """Flink SQL, in a cluster within one process."""
+class Java:
+    """A program with its pom, in Java."""
 
-    name = "flink"
-    counts_in_memory = False
-    note = "mini-batches; windows come out whole when they close"
-    # Of what Flink's own scripts open to reflection.
-    opens = ["java.base/java.util", "java.base/java.lang", "java.base/java.time"]
+    # Of the Java machine.
+    options = []
 
-    def install(self):
-        needs("java", "mvn")
-        stamp = CACHE / "flink/installed"
-        sources = sorted((HERE / "flink").rglob("*.*"))
-        text = b"".join(source.read_bytes() for source in sources if source.is_file())
-        digest = hashlib.sha256(text).hexdigest()
-        if not (stamp.exists() and stamp.read_text() == digest):
-            quietly(["mvn", "--batch-mode", "--quiet", "-f", HERE / "flink/pom.xml", "compile"])
-            stamp.write_text(digest)
+    def install(self, _lanes):
+        compile_with_maven(self.folder)
 
     def version(self):
-        pom = (HERE / "flink/pom.xml").read_text()
-        return re.search(r"<flink.version>(.*)</flink.version>", pom)[1]
+        pom = (HERE / self.folder / "pom.xml").read_text()
+        return re.search(r"<(flink|kafka).version>(.*)</", pom)[2]
+
+    def java(self, program, *arguments):
+        place = CACHE / self.folder
+        classes = f"{place}/classes:{place}/lib/*"
+        return ["java", "-Xmx4g", *self.options, "-cp", classes, program, *arguments]
+
+
+class Flink(Java):
+    """Flink SQL, in a cluster within one process."""
+
+    name = folder = "flink"
+    notes = {
+        FILE: "mini-batches; windows come out whole when they close",
+        KAFKA: "mini-batches; at least once; saves nothing to go on from",
+    }
+    # Of what Flink's own scripts open to reflection.
+    opens = ["java.base/java.util", "java.base/java.lang", "java.base/java.time"]
+    options = [f"--add-opens={package}=ALL-UNNAMED" for package in opens]
 
     def command(self, input, output, cores):
-        opens = [f"--add-opens={package}=ALL-UNNAMED" for package in self.opens]
-        place = CACHE / "flink"
-        command = ["java", "-Xmx4g", *opens, "-cp", f"{place}/classes:{place}/lib/*", "Count"]
-        return command + [cores, input.records, output, input.workload.batch, *window(input)]
+        arguments = [cores, input.records, output, input.workload.batch, *window(input)]
+        return self.java("Count", *arguments)
 
     fold = staticmethod(changes.last_rows)
 
 
-PEERS = [Dbsp, Bytewax, Pathway, Spark, Flink]
+class KafkaStreams(Java):
+    """Kafka's own library for streams. What runs the broker lies in its folder, too."""
+
+    name = folder = "kafka-streams"
+    notes = {KAFKA: "at least once; state also in a topic; has no end: closed after the last record"}
+    options = ["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
+
+    def command(self, input, output, cores):
+        return self.java("Count", cores, input.records, output)
+
+    fold = staticmethod(changes.last_rows)
+
+
+class BareLoop(KafkaStreams):
+    """Kafka's consumer and producer alone, as a limit."""
+
+    name = "bare-loop"
+    notes = {KAFKA: "counts nothing: writes each record as it was read"}
+
+    def command(self, input, output, cores):
+        return self.java("Loop", cores, input.records, output)
+
+    fold = staticmethod(changes.records)
+
+
+PEERS = [TidegateSaved, Dbsp, Bytewax, Pathway, Spark, Flink, KafkaStreams, BareLoop]
 
 
 def window(input):
     return [] if input.workload.window is None else [input.workload.window]
+
+
+def compile_with_maven(folder):
+    """Fetches what a pom names, and compiles what is beside it, where that has changed."""
+    needs("java", "mvn")
+    stamp = CACHE / folder / "installed"
+    sources = [HERE / folder / "pom.xml", *sorted((HERE / folder).rglob("*.java"))]
+    digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
+    if not (stamp.exists() and stamp.read_text() == digest):
+        # No jars of an earlier version are to stay.
+        shutil.rmtree(CACHE / folder, ignore_errors=True)
+        build(["mvn", "--batch-mode", "--quiet", "-f", sources[0], "compile"])
+        stamp.write_text(digest)
 
 
 def needs(*programs):
@@ -201,9 +268,14 @@ def needs(*programs):
             raise Unavailable(f"no `{program}` on this machine")
 
 
+def build(command):
+    """Runs a command that may take its time, and so is shown."""
+    print(f"  {' '.join(map(str, command))}", file=sys.stderr)
+    quietly(command)
+
+
 def quietly(command):
     """Runs a command, and shows what it said only where it fails."""
-    print(f"  {' '.join(map(str, command))}", file=sys.stderr)
     done = subprocess.run(
         list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

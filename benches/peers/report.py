@@ -9,7 +9,8 @@ from pathlib import Path
 # How a run ends.
 EQUAL, WRONG, FAILED, GIVEN_UP = "equal", "WRONG", "failed", "given up"
 
-HEADINGS = ["system", "version", "start-up s", "run s", "records/s", "of Tidegate", "answer", "remark"]
+# What a rate is compared with, and where that is to be found in a row.
+COMPARED = {"tidegate": ("of Tidegate", "of_tidegate"), "bare-loop": ("of a bare loop", "of_loop")}
 
 
 def in_words(run):
@@ -19,10 +20,10 @@ def in_words(run):
 
 
 def summary(workload, systems, runs):
-    """Medians for each system, beside Tidegate's rate, the first."""
+    """Medians for each system, beside the rates of Tidegate and of the limit, if there is one."""
     rows = []
     for system in systems:
-        row = {"name": system.name, "version": system.version(), "note": system.note}
+        row = {"name": system.name, "version": system.version(), "note": system.notes[workload.lane]}
         row["samples"] = samples = runs[system.name]
         # A system is not run again once it has failed.
         row["outcome"] = samples[-1]["outcome"]
@@ -34,34 +35,41 @@ def summary(workload, systems, runs):
             if row["run_s"] > row["startup_s"] / 10:
                 row["records_per_s"] = workload.records / row["run_s"]
         rows.append(row)
-    tidegate = rows[0].get("records_per_s")
+    rates = {row["name"]: row["records_per_s"] for row in rows if "records_per_s" in row}
     for row in rows:
-        if tidegate and "records_per_s" in row:
-            row["of_tidegate"] = row["records_per_s"] / tidegate
-    return {"workload": workload.name, "about": workload.about(), "systems": rows}
+        for other, (_, share) in COMPARED.items():
+            if row["name"] in rates and other in rates:
+                row[share] = rates[row["name"]] / rates[other]
+    about = {"workload": workload.name, "about": workload.about(), "lane": workload.lane}
+    return {**about, "systems": rows}
 
 
-def cells(row):
+def cells(row, shares):
     if "reason" in row:
-        return [row["name"], row["version"], "", "", "", "", "skipped", row["reason"]]
-    if row["outcome"] != EQUAL:
-        reason = row["samples"][-1]["reason"]
-        return [row["name"], row["version"], "", "", "", "", row["outcome"], reason]
+        figures, outcome, remark = [""] * 3, "skipped", row["reason"]
+    elif row["outcome"] != EQUAL:
+        figures, outcome, remark = [""] * 3, row["outcome"], row["samples"][-1]["reason"]
+    else:
+        outcome, remark = row["outcome"], row["note"]
+        figures = [f"{row['startup_s']:.2f}", f"{row['run_s']:.2f}", rate(row, "records_per_s", ",.0f")]
+    compared = [rate(row, share, ".3f") if share in row else "" for share in shares]
+    return [row["name"], row["version"], *figures, *compared, outcome, remark]
+
+
+def rate(row, which, form):
+    if which not in row:
+        return "too short"
     about = "~" if row["run_s"] < row["startup_s"] / 2 else ""
-    return [
-        row["name"],
-        row["version"],
-        f"{row['startup_s']:.2f}",
-        f"{row['run_s']:.2f}",
-        f"{about}{row['records_per_s']:,.0f}" if "records_per_s" in row else "too short",
-        f"{about}{row['of_tidegate']:.3f}" if "of_tidegate" in row else "",
-        row["outcome"],
-        row["note"],
-    ]
+    return f"{about}{row[which]:{form}}"
 
 
 def table(result, skipped):
-    return [HEADINGS] + [cells(row) for row in result["systems"] + skipped]
+    rows = result["systems"] + [row for row in skipped if result["lane"] in row["lanes"]]
+    # Most lanes have no limit.
+    compared = [it for it in COMPARED.values() if any(it[1] in row for row in rows)]
+    head = ["system", "version", "start-up s", "run s", "records/s"]
+    head += [*(heading for heading, _ in compared), "answer", "remark"]
+    return [head] + [cells(row, [share for _, share in compared]) for row in rows]
 
 
 def terminal(results, skipped):

@@ -11,8 +11,9 @@ import time
 from pathlib import Path
 
 import inputs
+import kafka
 import report
-from inputs import Workload
+from inputs import KAFKA, MEMORY, Workload
 from report import EQUAL, FAILED, GIVEN_UP, WRONG
 from peers import CACHE, PEERS, Tidegate, Unavailable
 
@@ -23,22 +24,26 @@ FULL = [
     Workload("running-zipf", keys=100_000, zipf=True, batch=100_000, batches=100),
     Workload("running-uniform", keys=1_000_000, zipf=False, batch=100_000, batches=100),
     Workload("sliding", keys=10_000, zipf=False, batch=10_000, batches=1000, window=60),
-    Workload("memory-zipf", keys=100_000, zipf=True, batch=100_000, batches=100, memory=True),
-    Workload("memory-uniform", keys=1_000_000, zipf=False, batch=100_000, batches=100, memory=True),
+    Workload("memory-zipf", keys=100_000, zipf=True, batch=100_000, batches=100, lane=MEMORY),
+    Workload("memory-uniform", keys=1_000_000, zipf=False, batch=100_000, batches=100, lane=MEMORY),
     Workload(
-        "memory-sliding", keys=10_000, zipf=False, batch=10_000, batches=1000, window=60, memory=True
+        "memory-sliding", keys=10_000, zipf=False, batch=10_000, batches=1000, window=60, lane=MEMORY
     ),
+    Workload("kafka-zipf", keys=100_000, zipf=True, batch=100_000, batches=100, lane=KAFKA),
+    Workload("kafka-uniform", keys=1_000_000, zipf=False, batch=100_000, batches=100, lane=KAFKA),
 ]
 QUICK = [
     Workload("quick-running-zipf", keys=100_000, zipf=True, batch=100_000, batches=10),
     Workload("quick-running-uniform", keys=100_000, zipf=False, batch=100_000, batches=10),
     Workload("quick-sliding", keys=10_000, zipf=False, batch=10_000, batches=60, window=10),
-    Workload("quick-memory-zipf", keys=100_000, zipf=True, batch=100_000, batches=30, memory=True),
-    Workload("quick-memory-uniform", keys=100_000, zipf=False, batch=100_000, batches=30, memory=True),
+    Workload("quick-memory-zipf", keys=100_000, zipf=True, batch=100_000, batches=30, lane=MEMORY),
+    Workload("quick-memory-uniform", keys=100_000, zipf=False, batch=100_000, batches=30, lane=MEMORY),
     Workload(
         "quick-memory-sliding", keys=10_000, zipf=False, batch=10_000, batches=200, window=60,
-        memory=True,
+        lane=MEMORY,
     ),
+    Workload("quick-kafka-zipf", keys=100_000, zipf=True, batch=100_000, batches=10, lane=KAFKA),
+    Workload("quick-kafka-uniform", keys=100_000, zipf=False, batch=100_000, batches=10, lane=KAFKA),
 ]
 CHECK = [
     Workload("check-running", keys=100, zipf=True, batch=500, batches=7),
@@ -49,23 +54,20 @@ SCALES = {"quick": QUICK, "full": FULL, "check": CHECK}
 
 def main():
     options = parse()
+    # What is running ends with this.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))
     scale = SCALES[options.scale]
     workloads = [workload for workload in scale if options.workload in workload.name]
     asked = [] if options.scale == "check" else options.only
-    systems, skipped = installed(asked, workloads)
+    systems, skipped = installed(asked, {workload.lane for workload in workloads})
     results = []
-    for workload in workloads:
-        say(f"making {workload.name}: {workload.about()}")
-        whole, first, answer = inputs.make(workload, CACHE)
-        counting = [it for it in systems if it.counts_in_memory or not workload.memory]
-        runs = {system.name: [] for system in counting}
-        # Round after round, so that what else the machine does falls on all of them.
-        for _ in range(options.runs):
-            for system in counting:
-                if all(run["outcome"] == EQUAL for run in runs[system.name]):
-                    runs[system.name].append(measure(system, whole, first, answer, options))
-                    say(f"  {system.name}: {report.in_words(runs[system.name][-1])}")
-        results.append(report.summary(workload, counting, runs))
+    with kafka.Broker(options.workers) as broker:
+        for workload in workloads:
+            say(f"making {workload.name}: {workload.about()}")
+            try:
+                results.append(compare(workload, systems, broker, options))
+            except Unavailable as reason:
+                say(f"SKIPPED {workload.name}: {reason}")
 
     print(report.terminal(results, skipped))
     if options.scale != "check":
@@ -76,24 +78,39 @@ def main():
         sys.exit("not all answers are there and equal")
 
 
-def installed(asked, workloads):
-    """Tidegate and the peers that can be had, and those that can't with the reason."""
+def compare(workload, systems, broker, options):
+    """Runs all systems that take part in a workload, and sums up how they did."""
+    whole, first, answer = inputs.make(workload, CACHE)
+    if workload.lane == KAFKA:
+        whole, first = broker.filled(whole), broker.filled(first)
+    counting = [system for system in systems if workload.lane in system.notes]
+    runs = {system.name: [] for system in counting}
+    # Round after round, so that what else the machine does falls on all of them.
+    for _ in range(options.runs):
+        for system in counting:
+            if all(run["outcome"] == EQUAL for run in runs[system.name]):
+                runs[system.name].append(measure(system, whole, first, answer, options))
+                say(f"  {system.name}: {report.in_words(runs[system.name][-1])}")
+    return report.summary(workload, counting, runs)
+
+
+def installed(asked, lanes):
+    """Tidegate and the peers that can be had for these lanes, and those that can't with the reason."""
     tidegate = Tidegate()
     try:
-        tidegate.install()
-        if any(workload.memory for workload in workloads):
-            tidegate.install_in_memory()
+        tidegate.install(lanes)
     except Unavailable as reason:
         sys.exit(f"can't run Tidegate: {reason}")
     systems, skipped = [tidegate], []
-    for peer in (peer() for peer in PEERS if peer.name in asked):
+    for peer in (peer() for peer in PEERS if peer.name in asked and lanes & peer.notes.keys()):
         say(f"installing {peer.name} {peer.version()}")
         try:
-            peer.install()
+            peer.install(lanes)
             systems.append(peer)
         except Unavailable as reason:
             say(f"SKIPPED {peer.name}: {reason}")
-            skipped.append({"name": peer.name, "version": peer.version(), "reason": str(reason)})
+            facts = {"name": peer.name, "version": peer.version(), "reason": str(reason)}
+            skipped.append({**facts, "lanes": list(peer.notes)})
     return systems, skipped
 
 
@@ -138,12 +155,14 @@ def measure(system, whole, first, answer, options):
     """How long a system takes for one record, and for all of them; or why it is not to be counted."""
     try:
         # What counts in memory says itself how long it took.
-        startup_s, _ = (0, None) if whole.workload.memory else run(system, first, options)
+        startup_s, _ = (0, None) if whole.workload.lane == MEMORY else run(system, first, options)
         total_s, output = run(system, whole, options)
-        if whole.workload.memory:
+        if whole.workload.lane == MEMORY:
             total_s = told(output)
     except Failed as failure:
         return {"outcome": failure.outcome, "reason": str(failure)}
+    except Unavailable as reason:
+        return {"outcome": FAILED, "reason": f"the broker can't be used: {reason}"}
     own_answer = output.parent / "answer"
     inputs.save(system.fold(lines_of(output), whole.workload), own_answer)
     if not filecmp.cmp(own_answer, answer, shallow=False):
@@ -174,7 +193,9 @@ def run(system, input, options):
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     output = place / "changes"
-    command = [str(part) for part in system.command(input, output, options.workers)]
+    in_kafka = input.workload.lane == KAFKA
+    changes = kafka.beside(input.records, system.name, options.workers) if in_kafka else output
+    command = [str(part) for part in system.command(input, changes, options.workers)]
     with (place / "log").open("w") as log:
         start = time.monotonic()
         # A group of its own, so that a Java machine behind a script ends with it.
@@ -192,6 +213,8 @@ def run(system, input, options):
                 process.wait()
     if status:
         raise Failed(FAILED, f"ended with {status}: see {relative(place / 'log')}")
+    if in_kafka:
+        kafka.read(changes, output)
     return seconds, output
 
 

@@ -4,6 +4,9 @@ The records lie in a directory, a file a batch, since that is how Spark limits w
 (`maxFilesPerTrigger`); the trigger is `availableNow`, the output mode `update`. The sliding count is
 `window` on event time, Spark's own way: a record goes into each of the windows that it is in. There
 are as many partitions as cores, instead of 200.
+
+From topic to topic it is `count.py --kafka JARS RECORDS CHANGES CORES BATCH`: Spark's Kafka package is
+not among its own jars, and limits a batch with `maxOffsetsPerTrigger`.
 """
 
 import sys
@@ -11,37 +14,62 @@ import sys
 from pyspark.sql import SparkSession
 from pyspark.sql.functions import col, timestamp_seconds, window as time_window
 
-directory, changes, cores, *window = sys.argv[1:]
 
-spark = (
-    SparkSession.builder.master(f"local[{cores}]")
-    .config("spark.sql.shuffle.partitions", cores)
-    .config("spark.sql.streaming.noDataMicroBatches.enabled", False)
-    .config("spark.driver.memory", "4g")
-    .config("spark.ui.enabled", False)
-    .config("spark.log.level", "ERROR")
-    .getOrCreate()
-)
-files = spark.readStream.option("maxFilesPerTrigger", 1)
-if window:
-    lines = files.schema("batch long, word string").csv(directory)
-    clocked = lines.withColumn("time", timestamp_seconds("batch")).withWatermark("time", "1 second")
-    windows = time_window("time", f"{window[0]} seconds", "1 second")
-    counts = clocked.groupBy(windows, "word").count()
-    counts = counts.select(col("window.end").cast("long").alias("end"), "word", "count")
-else:
-    counts = files.text(directory).groupBy("value").count()
+def main():
+    if sys.argv[1] == "--kafka":
+        jars, records, changes, cores, batch = sys.argv[2:]
+        query = between_topics(session(cores, jars), records, changes, batch)
+    else:
+        directory, changes, cores, *window = sys.argv[1:]
+        query = between_files(session(cores, ""), directory, changes, *window)
+    query.awaitTermination()
 
 
-def write(rows, batch):
-    rows.write.csv(f"{changes}/{batch:06}")
+def session(cores, jars):
+    return (
+        SparkSession.builder.master(f"local[{cores}]")
+        .config("spark.jars", jars)
+        .config("spark.sql.shuffle.partitions", cores)
+        .config("spark.sql.streaming.noDataMicroBatches.enabled", False)
+        .config("spark.driver.memory", "4g")
+        .config("spark.ui.enabled", False)
+        .config("spark.log.level", "ERROR")
+        .getOrCreate()
+    )
 
 
-query = (
-    counts.writeStream.outputMode("update")
-    .trigger(availableNow=True)
-    .option("checkpointLocation", f"{changes}/checkpoint")
-    .foreachBatch(write)
-    .start()
-)
-query.awaitTermination()
+def between_files(spark, directory, changes, window=None):
+    files = spark.readStream.option("maxFilesPerTrigger", 1)
+    if window:
+        lines = files.schema("batch long, word string").csv(directory)
+        clocked = lines.withColumn("time", timestamp_seconds("batch"))
+        clocked = clocked.withWatermark("time", "1 second")
+        windows = time_window("time", f"{window} seconds", "1 second")
+        counts = clocked.groupBy(windows, "word").count()
+        counts = counts.select(col("window.end").cast("long").alias("end"), "word", "count")
+    else:
+        counts = files.text(directory).groupBy("value").count()
+
+    def write(rows, batch):
+        rows.write.csv(f"{changes}/{batch:06}")
+
+    return updates(counts, f"{changes}/checkpoint").foreachBatch(write).start()
+
+
+def between_topics(spark, records, changes, batch):
+    _, _, broker, topic = records.split("/")
+    options = {"kafka.bootstrap.servers": broker, "subscribe": topic}
+    options |= {"startingOffsets": "earliest", "maxOffsetsPerTrigger": batch}
+    words = spark.readStream.format("kafka").options(**options).load()
+    counts = words.selectExpr("CAST(value AS STRING) AS word").groupBy("word").count()
+    rows = counts.selectExpr("word AS key", "CAST(count AS STRING) AS value")
+    sink = updates(rows, "checkpoint").format("kafka")
+    return sink.option("kafka.bootstrap.servers", broker).start(topic=changes.split("/")[3])
+
+
+def updates(rows, checkpoint):
+    stream = rows.writeStream.outputMode("update").trigger(availableNow=True)
+    return stream.option("checkpointLocation", checkpoint)
+
+
+main()

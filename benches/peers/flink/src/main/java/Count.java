@@ -21,11 +21,15 @@ import org.apache.flink.types.RowKind;
  * <p>The running count has mini-batches of as many records, which combine before the exchange. The
  * sliding count is the table function {@code HOP} on event time, which shares panes between windows;
  * a window comes out, with all its rows, when it has closed.
+ *
+ * <p>Records in a topic, {@code kafka://HOST:PORT/TOPIC}, are read from the beginning to what is there
+ * when the job starts, and the last row of a word goes to another topic, with the word as its key.
  */
 public final class Count {
     public static void main(String[] arguments) throws Exception {
         int cores = Integer.parseInt(arguments[0]);
         boolean windowed = arguments.length > 4;
+        boolean inKafka = arguments[1].startsWith("kafka:");
 
         Configuration options = new Configuration();
         options.setString("pipeline.object-reuse", "true");
@@ -45,8 +49,13 @@ public final class Count {
                                 + " WATERMARK FOR clock AS clock"
                         : "word STRING";
         tables.executeSql(
-                "CREATE TABLE records (" + columns + ") WITH ('connector' = 'filesystem',"
-                        + " 'path' = '" + arguments[1] + "', 'format' = 'csv')");
+                "CREATE TABLE records (" + columns + ") WITH ("
+                        + (inKafka
+                                ? topic("kafka", arguments[1]) + ", 'format' = 'raw',"
+                                        + " 'scan.startup.mode' = 'earliest-offset',"
+                                        + " 'scan.bounded.mode' = 'latest-offset')"
+                                : "'connector' = 'filesystem', 'path' = '" + arguments[1]
+                                        + "', 'format' = 'csv')"));
         Table counts =
                 tables.sqlQuery(
                         windowed
@@ -55,9 +64,24 @@ public final class Count {
                                         + arguments[4] + "' SECOND(4))"
                                         + " GROUP BY window_start, window_end, word"
                                 : "SELECT word, COUNT(*) FROM records GROUP BY word");
+        if (inKafka) {
+            tables.executeSql(
+                    "CREATE TABLE changes (word STRING, total BIGINT,"
+                            + " PRIMARY KEY (word) NOT ENFORCED) WITH ("
+                            + topic("upsert-kafka", arguments[2]) + ", 'key.format' = 'raw',"
+                            + " 'value.format' = 'csv', 'value.fields-include' = 'EXCEPT_KEY')");
+            counts.executeInsert("changes").await();
+            return;
+        }
         Path changes = Files.createDirectories(Path.of(arguments[2]));
         tables.toChangelogStream(counts).sinkTo(new Changes(changes.toString()));
         environment.execute();
+    }
+
+    private static String topic(String connector, String url) {
+        String[] parts = url.split("/");
+        return "'connector' = '" + connector + "', 'properties.bootstrap.servers' = '" + parts[2]
+                + "', 'topic' = '" + parts[3] + "'";
     }
 
     /** Writes new rows, separated by commas, to a file for each subtask; a key has one subtask. */
