@@ -26,8 +26,11 @@ class Tidegate:
     """The command line, as a user would call it; `TIDEGATE` names another binary."""
 
     name = "tidegate"
-    twice = "counts the batch numbers of the sliding count as words, too"
-    notes = {FILE: twice, MEMORY: twice, KAFKA: "at least once; saves nothing to go on from"}
+    notes = {
+        FILE: "counts the batch numbers of the sliding count as words, too",
+        MEMORY: "as many batches in flight as by default: 2",
+        KAFKA: "at least once; saves nothing to go on from",
+    }
 
     def __init__(self):
         built = HERE.parents[1] / "target/release/tidegate"

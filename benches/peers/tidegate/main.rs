@@ -9,7 +9,7 @@
 use std::error::Error;
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tidegate::error::SourceError;
@@ -22,9 +22,12 @@ use timely::dataflow::operators::generic::operator::Operator;
 /// The numbers of each batch, by partition.
 type Batches = Vec<Vec<Vec<u64>>>;
 
-/// Gives a batch at each poll.
+/// Gives a batch at each poll; knows when it gave the first.
 #[derive(Clone)]
-struct Numbers(Arc<Mutex<Batches>>);
+struct Numbers {
+    batches: Arc<Mutex<Batches>>,
+    begun: Arc<OnceLock<Instant>>,
+}
 
 impl Source for Numbers {
     type Item = u64;
@@ -34,7 +37,7 @@ impl Source for Numbers {
     }
 
     fn partitions(&mut self, _attempt: &Attempt<'_>) -> Result<Vec<Partition>, SourceError> {
-        let ids = 0..held(&self.0).len() as u32;
+        let ids = 0..held(&self.batches).len() as u32;
         Ok(ids.map(|id| Partition { id, name: format!("numbers-{id}") }).collect())
     }
 
@@ -43,23 +46,28 @@ impl Source for Numbers {
         assigned: &[Partition],
         _opening: &Opening,
     ) -> Result<Box<dyn Reader<u64>>, SourceError> {
-        let mut numbers = held(&self.0);
+        let mut numbers = held(&self.batches);
         let take = |partition: &Partition| {
             let mut batches = std::mem::take(&mut numbers[partition.id as usize]);
             batches.reverse();
             (partition.id, 0, batches)
         };
-        Ok(Box::new(NumberReader(assigned.iter().map(take).collect())))
+        let partitions = assigned.iter().map(take).collect();
+        Ok(Box::new(NumberReader { partitions, begun: Arc::clone(&self.begun) }))
     }
 }
 
-/// The partitions of a worker: number, next offset, and what is left, the next batch last.
-struct NumberReader(Vec<(u32, u64, Vec<Vec<u64>>)>);
+struct NumberReader {
+    /// Those of a worker: number, next offset, and what is left, the next batch last.
+    partitions: Vec<(u32, u64, Vec<Vec<u64>>)>,
+    begun: Arc<OnceLock<Instant>>,
+}
 
 impl Reader<u64> for NumberReader {
     fn poll(&mut self, intake: &mut Intake<u64>, _: Duration) -> Result<Poll, SourceError> {
+        self.begun.get_or_init(Instant::now);
         let mut left = false;
-        for (partition, offset, batches) in &mut self.0 {
+        for (partition, offset, batches) in &mut self.partitions {
             let numbers = batches.pop().unwrap_or_default();
             let count = numbers.len() as u64;
             intake.push_all(*partition, *offset, numbers);
@@ -85,12 +93,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let workers = workers.parse()?;
     let window: Option<u64> = window.first().map(|length| length.parse()).transpose()?;
-    let numbers = Numbers(Arc::new(Mutex::new(read(records, workers, batch.parse()?)?)));
-    let seen = Arc::new(Mutex::new(Vec::new()));
+    let batches = Arc::new(Mutex::new(read(records, workers, batch.parse()?)?));
+    let begun = Arc::new(OnceLock::new());
+    let numbers = Numbers { batches, begun: Arc::clone(&begun) };
+    let seen = Arc::new(Mutex::new((Vec::new(), Instant::now())));
 
     let config = Config::new("memory").workers(workers).trigger(Trigger::Continuous);
     let output = Arc::clone(&seen);
-    let begun = Instant::now();
     tidegate::run(config, move |ctx| {
         let numbers = ctx.source(numbers.clone());
         let counts = match window {
@@ -106,15 +115,21 @@ fn main() -> Result<(), Box<dyn Error>> {
             "Collect",
             move |_, _| {
                 move |input, _| {
-                    input.for_each(|_, rows| held(&output).push(std::mem::take(rows)));
+                    input.for_each(|_, rows| {
+                        let (seen, last) = &mut *held(&output);
+                        seen.push(std::mem::take(rows));
+                        *last = Instant::now();
+                    });
                 }
             },
         ));
     })?;
-    println!("took {}", begun.elapsed().as_secs_f64());
+    let (seen, last) = &*held(&seen);
+    let begun = begun.get().ok_or("no batch has gone in")?;
+    println!("took {}", last.duration_since(*begun).as_secs_f64());
 
     let mut changes = BufWriter::new(File::create(changes)?);
-    for ((number, count), _batch, difference) in held(&seen).iter().flatten() {
+    for ((number, count), _batch, difference) in seen.iter().flatten() {
         writeln!(changes, "{number},{count},{difference}")?;
     }
     Ok(changes.flush()?)
