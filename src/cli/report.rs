@@ -34,11 +34,11 @@ pub struct ReportCommand {
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
 
-    /// Write a grid's cells, or the verdicts of two, to this file, for spreadsheets
+    /// Write its figures, or the verdicts of two, to this file, for spreadsheets
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
 
-    /// Write a grid's cells, or the verdicts of two, to this file, as a table in Markdown
+    /// Write its figures, or the verdicts of two, to this file, as a table in Markdown
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
 }
@@ -55,7 +55,7 @@ impl ReportCommand {
         match (read(&self.json)?, later) {
             (Report::Bench(grid), None) => {
                 let page = || bench_page(&grid, &[]);
-                self.show(terminal, Some(grid.table()), page, || grid.to_string())
+                self.show(terminal, &grid.table(), page, || grid.to_string())
             }
             (Report::Bench(grid), Some(Report::Bench(later))) => {
                 let against = later.against(&grid);
@@ -63,7 +63,7 @@ impl ReportCommand {
             }
             (Report::Compare(report), None) => {
                 let page = || compare_page(&report, &[]);
-                self.show(terminal, None, page, || report.to_string())
+                self.show(terminal, &report.table(), page, || report.to_string())
             }
             (Report::Compare(report), Some(Report::Compare(later))) => {
                 let against = later.against(&report);
@@ -90,38 +90,27 @@ impl ReportCommand {
             )));
         }
         let table = Comparison::table(against);
-        let text = table.to_string();
-        self.show(terminal, Some(table), page, || text)
+        self.show(terminal, &table, page, || table.to_string())
     }
 
     /// Writes the files that are asked for; if none is, prints it.
     fn show(
         &self,
         terminal: &Terminal,
-        table: Option<Table>,
+        table: &Table,
         page: impl FnOnce() -> String,
         text: impl FnOnce() -> String,
     ) -> Result<(), Failure> {
-        let files = [("--csv", &self.csv), ("--markdown", &self.markdown)];
-        let mut is_written = false;
         if let Some(path) = &self.html {
             write("--html", path, &page())?;
-            is_written = true;
         }
-        for (flag, path) in
-            files.into_iter().filter_map(|(flag, path)| Some((flag, path.as_ref()?)))
-        {
-            let Some(table) = &table else {
-                return Err(Failure::Usage(format!(
-                    "`{}` is one comparison, which is not a table: use `{flag}` with a later one, or with \
-                     what `tidegate bench --json` has written",
-                    self.json.display()
-                )));
-            };
-            write(flag, path, &if flag == "--csv" { table.csv() } else { table.markdown() })?;
-            is_written = true;
+        if let Some(path) = &self.csv {
+            write("--csv", path, &table.csv())?;
         }
-        if is_written {
+        if let Some(path) = &self.markdown {
+            write("--markdown", path, &table.markdown())?;
+        }
+        if self.html.is_some() || self.csv.is_some() || self.markdown.is_some() {
             return Ok(());
         }
         let printed = terminal.print(&text());

@@ -33,6 +33,7 @@ mod mode;
 mod plain;
 mod report;
 mod shares;
+mod table;
 mod text;
 mod verdict;
 mod windows;
