@@ -239,14 +239,15 @@ fn stopping_a_count_takes_what_has_come() {
     let source = Scripted::new(1, false, move |_, intake| {
         if seen.arrivals() < 3 {
             intake.push(0, seen.arrivals(), 1);
-            seen.pass();
         }
+        seen.pass();
         Ok(Poll::Idle)
     });
     let config = Config::new("stop").workers(2).trigger(Trigger::Count { records: 1_000 });
     let job = tidegate::start(config, move |ctx| ctx.source(source.clone()).sink(output.clone()))
         .expect("the program can run");
-    read.wait_for_arrivals(3);
+    // Whoever asks a fourth time has handed on what came the third time.
+    read.wait_for_arrivals(4);
     std::thread::sleep(super::stand_ins::MOMENT);
     assert!(sink.committed().is_empty());
     job.stop();
