@@ -1,9 +1,10 @@
 //! Jobs of several processes: the same bytes as in one, and an end for all when one is gone.
 //!
-//! Catches outputs that depend on how a job is spread, processes that outlive a peer that was
-//! killed, stopped or has panicked, and strangers at the port who are believed. Can't catch what
-//! only happens between hosts: packets lost without a word, clocks that differ.
+//! Catches outputs that depend on how a job is spread or on its wire format, processes that outlive a
+//! peer that was killed, stopped or has panicked, and strangers at the port who are believed. Can't
+//! catch what only happens between hosts: packets lost without a word, clocks that differ.
 
+mod codecs;
 mod loss;
 mod strangers;
 #[cfg(feature = "tls")]
@@ -24,7 +25,10 @@ pub fn trials() -> Vec<Trial> {
         models_are_the_same_bytes_however_the_job_is_spread,
         a_directory_is_read_once_however_the_job_is_spread,
     ];
-    [own, loss::trials(), strangers::trials(), tls()].into_iter().flatten().collect()
+    [own, codecs::trials(), loss::trials(), strangers::trials(), tls()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 #[cfg(feature = "tls")]
