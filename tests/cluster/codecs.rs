@@ -62,12 +62,15 @@ fn run(
     })
 }
 
-/// The same on two processes.
-fn run_two(codecs: [Codecs; 2]) -> ([Result<(), RunError>; 2], Vec<Vec<Row>>) {
+/// The same on two processes, which wait so long for each other.
+fn run_two(
+    codecs: [Codecs; 2],
+    join_timeout: Duration,
+) -> ([Result<(), RunError>; 2], Vec<Vec<Row>>) {
     let (addresses, rows) = (free_addresses(2), Memory::new());
     let mut process = 0;
     let runs = codecs.map(|codecs| {
-        let (addresses, join_timeout) = (addresses.clone(), Some(Duration::from_secs(20)));
+        let (addresses, join_timeout) = (addresses.clone(), Some(join_timeout));
         let cluster = Cluster { process, addresses, join_timeout, ..Cluster::default() };
         process += 1;
         run(codecs, Some(cluster), &rows)
@@ -85,7 +88,7 @@ fn rows_cross_column_by_column_and_are_the_same() {
     let alone = Memory::new();
     run(Codecs::default(), None, &alone).join().expect("no panic").expect("it ends well");
     let read = Arc::new(AtomicU64::new(0));
-    let (outcomes, rows) = run_two([columns(&read), columns(&read)]);
+    let (outcomes, rows) = run_two([columns(&read), columns(&read)], Duration::from_secs(20));
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
     assert!(read.load(Ordering::Relaxed) > 0, "no row has crossed in columns");
     assert_eq!(rows.concat().len(), 1_000);
@@ -93,7 +96,8 @@ fn rows_cross_column_by_column_and_are_the_same() {
 }
 
 fn processes_with_other_wire_formats_do_not_begin() {
-    let (outcomes, rows) = run_two([Codecs::default(), columns(&Arc::default())]);
+    let (outcomes, rows) =
+        run_two([Codecs::default(), columns(&Arc::default())], Duration::from_secs(2));
     for outcome in outcomes {
         let error = outcome.expect_err("they can't read each other");
         assert!(error.is_before_start(), "{error}");
