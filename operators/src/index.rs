@@ -12,6 +12,8 @@
 //! time, and lets the second look at a touched key (what is it now?) hit what the first has
 //! loaded.
 
+use std::ops::Range;
+
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
@@ -24,6 +26,9 @@ const ROOM: usize = 10;
 /// For each key that is new, so many are moved ahead of need. A doubling makes room for as many as
 /// it moves, so that one would nearly do.
 const MOVES_PER_NEW_KEY: usize = 2;
+/// So many keys are looked up before the first of them is changed: many fetches from memory at a
+/// time, and few enough that all is still in the cache when it is changed.
+const LOOKED_UP: usize = 256;
 
 /// What an index keeps for a key, and how a batch's changes act on it.
 pub trait Rule {
@@ -99,17 +104,17 @@ pub struct Index<K, R: Rule> {
     heap_bytes: usize,
     /// Keys that the last batch touched.
     updated: u64,
-    /// Room for one batch: its changes by shard, and the buckets touched in a shard with what
-    /// was seen there before.
+    /// Room for one batch: its changes by shard; where their keys are in a shard; and the buckets
+    /// touched there with what was seen before.
     changes: Vec<Vec<(u64, K, R::Change)>>,
+    places: Vec<Option<usize>>,
     touched: Vec<(usize, Option<R::View>)>,
+    marks: Marks,
 }
 
 struct Slot<K, S> {
     key: K,
     state: S,
-    /// Which entry of `touched` is this key's, if that entry's bucket is this one.
-    mark: u32,
 }
 
 impl<K: Record, R: Rule> Index<K, R> {
@@ -122,7 +127,9 @@ impl<K: Record, R: Rule> Index<K, R> {
             heap_bytes: 0,
             updated: 0,
             changes: (0..SHARDS).map(|_| Vec::new()).collect(),
+            places: Vec::new(),
             touched: Vec::new(),
+            marks: Marks::default(),
         }
     }
 
@@ -183,7 +190,7 @@ impl<K: Record, R: Rule> Index<K, R> {
                 self.heap_bytes += heap_bytes(&slot.key) + self.rule.owned_bytes(&slot.state);
             }
             Entry::Vacant(free) => {
-                free.insert(Slot { key, state, mark: 0 });
+                free.insert(Slot { key, state });
                 self.keys += 1;
                 self.heap_bytes += owned;
             }
@@ -252,7 +259,7 @@ impl<K: Record, R: Rule> Index<K, R> {
         if let Some(state) = change(&key, state) {
             self.keys += 1;
             self.heap_bytes += heap_bytes(&key) + self.rule.owned_bytes(&state);
-            free.insert(Slot { key, state, mark: 0 });
+            free.insert(Slot { key, state });
         }
     }
 
@@ -275,9 +282,13 @@ impl<K: Record, R: Rule> Index<K, R> {
         });
         let keys = self.keys;
         self.updated = 0;
+        let (mut from, mut waiting) = (0, 0);
         for shard in 0..SHARDS {
-            if !self.changes[shard].is_empty() {
-                self.apply_to_shard(shard, &mut changed);
+            waiting += self.changes[shard].len();
+            if waiting >= LOOKED_UP || shard == SHARDS - 1 {
+                self.look_up(from..shard + 1);
+                self.apply_to_shards(from..shard + 1, &mut changed);
+                (from, waiting) = (shard + 1, 0);
             }
         }
         self.grow_ahead(self.keys.saturating_sub(keys) * MOVES_PER_NEW_KEY);
@@ -302,35 +313,71 @@ impl<K: Record, R: Rule> Index<K, R> {
         }
     }
 
-    fn apply_to_shard(&mut self, shard: usize, changed: &mut impl FnMut(Changed<'_, K, R>)) {
+    /// Finds where the keys of changes are, before any is changed: nothing in so short a loop waits
+    /// for what it has found, so that the processor fetches several buckets from memory at a time.
+    fn look_up(&mut self, shards: Range<usize>) {
+        let changed = self.shards[shards.clone()].iter_mut().zip(&self.changes[shards]);
+        for (table, changes) in changed.filter(|(_, changes)| !changes.is_empty()) {
+            // Buckets stay where they are from here on: no growth before the last look.
+            table.reserve(changes.len(), |slot| stable_hash(&slot.key));
+            let place = |(hash, key, _): &(u64, K, R::Change)| {
+                table.find_bucket_index(*hash, |slot| slot.key == *key)
+            };
+            self.places.extend(changes.iter().map(place));
+        }
+    }
+
+    fn apply_to_shards(
+        &mut self,
+        shards: Range<usize>,
+        changed: &mut impl FnMut(Changed<'_, K, R>),
+    ) {
+        let mut places = std::mem::take(&mut self.places);
+        let mut left = places.drain(..);
+        for shard in shards {
+            if !self.changes[shard].is_empty() {
+                self.apply_to_shard(shard, &mut left, changed);
+            }
+        }
+        drop(left);
+        self.places = places;
+    }
+
+    fn apply_to_shard(
+        &mut self,
+        shard: usize,
+        places: &mut impl Iterator<Item = Option<usize>>,
+        changed: &mut impl FnMut(Changed<'_, K, R>),
+    ) {
         let (rule, table) = (&self.rule, &mut self.shards[shard]);
         let (changes, touched) = (&mut self.changes[shard], &mut self.touched);
-        // Buckets stay where they are from here on: no growth before the second look.
-        table.reserve(changes.len(), |slot| stable_hash(&slot.key));
-        for (hash, key, change) in changes.drain(..) {
-            match table.entry(hash, |slot| slot.key == key, |slot| stable_hash(&slot.key)) {
-                Entry::Occupied(mut slot) => {
-                    let bucket = slot.bucket_index();
-                    let slot = slot.get_mut();
-                    let mark = slot.mark as usize;
-                    if touched.get(mark).is_none_or(|(touched, _)| *touched != bucket) {
-                        slot.mark = touched.len() as u32;
-                        touched.push((bucket, rule.view(&slot.state)));
-                        self.heap_bytes -= rule.owned_bytes(&slot.state);
-                    }
-                    rule.apply(&mut slot.state, change);
+        let marks = &mut self.marks;
+        marks.cover(table.num_buckets());
+        for ((hash, key, change), place) in changes.drain(..).zip(places) {
+            if let Some(bucket) = place {
+                let slot = table.get_bucket_mut(bucket).expect("found before");
+                if marks.set(bucket) {
+                    touched.push((bucket, rule.view(&slot.state)));
+                    self.heap_bytes -= rule.owned_bytes(&slot.state);
                 }
+                rule.apply(&mut slot.state, change);
+                continue;
+            }
+            match table.entry(hash, |slot| slot.key == key, |slot| stable_hash(&slot.key)) {
+                // It has come earlier in this batch.
+                Entry::Occupied(mut slot) => rule.apply(&mut slot.get_mut().state, change),
                 Entry::Vacant(free) => {
                     self.keys += 1;
                     self.heap_bytes += heap_bytes(&key);
-                    let mark = touched.len() as u32;
-                    let slot = free.insert(Slot { key, state: rule.first(change), mark });
-                    touched.push((slot.bucket_index(), None));
+                    let bucket =
+                        free.insert(Slot { key, state: rule.first(change) }).bucket_index();
+                    touched.push((bucket, None));
                 }
             }
         }
         self.updated += touched.len() as u64;
         for (bucket, before) in touched.drain(..) {
+            marks.unset(bucket);
             let slot = table.get_bucket(bucket).expect("touched in this batch");
             let after = rule.view(&slot.state);
             if rule.is_absent(&slot.state) {
@@ -345,6 +392,30 @@ impl<K: Record, R: Rule> Index<K, R> {
                 changed(Changed { key: &slot.key, before, after, state: Some(&slot.state) });
             }
         }
+    }
+}
+
+/// Which buckets of a shard are touched already; none between shards.
+#[derive(Default)]
+struct Marks(Vec<u64>);
+
+impl Marks {
+    fn cover(&mut self, buckets: usize) {
+        self.0.resize(self.0.len().max(buckets.div_ceil(64)), 0);
+    }
+
+    /// Marks a bucket, and says whether it was not.
+    #[inline]
+    fn set(&mut self, bucket: usize) -> bool {
+        let word = &mut self.0[bucket / 64];
+        let before = *word;
+        *word |= 1 << (bucket % 64);
+        *word != before
+    }
+
+    #[inline]
+    fn unset(&mut self, bucket: usize) {
+        self.0[bucket / 64] &= !(1 << (bucket % 64));
     }
 }
 
