@@ -71,7 +71,7 @@ pub fn run(
     show: impl Fn(&str) + Clone + Send + Sync + 'static,
 ) -> Result<Summary, RunError> {
     let config = Config::new("access log")
-        .workers_from_env(2)?
+        .spread_from_env(2)?
         .trigger(Trigger::AvailableNow)
         .records_per_partition_max(20);
     let path = path.to_owned();

@@ -19,7 +19,7 @@ fn clicks_of_users(clicks: DStream<'_, Click>) -> Table<'_, (u64, i64)> {
 
 fn main() -> Result<(), tidegate::RunError> {
     let path = std::env::args().nth(1).unwrap_or("examples/data/clicks".into());
-    let config = Config::new("users").workers_from_env(2)?.trigger(Trigger::AvailableNow);
+    let config = Config::new("users").spread_from_env(2)?.trigger(Trigger::AvailableNow);
     tidegate::run(config.records_per_partition_max(100), move |ctx| {
         let clicks = clicks_of_users(ctx.source(Directory::decoded(&path, click)));
         clicks.clone().count().snapshots().foreach_batch(|tick, active| {

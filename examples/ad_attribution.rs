@@ -59,7 +59,7 @@ fn settled<'s>(
 }
 
 fn main() -> Result<(), tidegate::RunError> {
-    let config = Config::new("ad attribution").workers_from_env(2)?.trigger(Trigger::Continuous);
+    let config = Config::new("ad attribution").spread_from_env(2)?.trigger(Trigger::Continuous);
     let summary = tidegate::run(config, |ctx| {
         let views = ctx.source(views().rows_per_batch(500).records(40_000));
         let clicks = ctx.source(clicks().rows_per_batch(100).records(8_000));

@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let brokers = broker.brokers();
     let config = Config::new("clicks")
-        .workers_from_env(2)?
+        .spread_from_env(2)?
         .trigger(Trigger::AvailableNow)
         .records_per_partition_max(500);
     let summary = tidegate::run(config, move |ctx| {

@@ -31,7 +31,7 @@ fn within_reach<'s>(links: DStream<'s, Link>, host: &str) -> Table<'s, String> {
 fn main() -> Result<(), tidegate::RunError> {
     let host = std::env::args().nth(1).unwrap_or("10.0.0.66".into());
     let config =
-        Config::new("compromised").workers_from_env(2)?.trigger(Trigger::Count { records: 50 });
+        Config::new("compromised").spread_from_env(2)?.trigger(Trigger::Count { records: 50 });
     tidegate::run(config, move |ctx| {
         let reached = within_reach(ctx.source(Stdin::decoded(link)), &host);
         reached.changes().foreach_batch(|tick, changes| {

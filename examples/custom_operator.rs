@@ -57,7 +57,7 @@ impl BatchOperator<BatchId> for Drawdown {
 }
 
 fn main() -> Result<(), tidegate::RunError> {
-    let config = Config::new("alarms").workers_from_env(2)?.trigger(Trigger::AvailableNow);
+    let config = Config::new("alarms").spread_from_env(2)?.trigger(Trigger::AvailableNow);
     tidegate::run(config.records_per_partition_max(5_000), |ctx| {
         let trades = ctx.source(Generator::stocks(8, 7).records(20_000));
         let prices = trades.map(|trade| (trade.symbol, trade.price_cents));

@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let all = dependencies(&std::fs::read_to_string("Cargo.lock")?);
     let (input, output) = (Queue::new(1), Memory::new());
     let (source, sink) = (input.clone(), output.clone());
-    let mut local = Local::start(Config::new("needed").workers_from_env(2)?, move |ctx| {
+    let mut local = Local::start(Config::new("needed").spread_from_env(2)?, move |ctx| {
         let dependencies = ctx.source(source.clone()).running().table();
         needed(dependencies, "tidegate").snapshots().sink(sink.clone());
     })?;

@@ -65,7 +65,7 @@ pub fn run(
 
     // With `fail_fast` a connection that is closed is the end, and not tried again.
     let config = Config::new("live trading report")
-        .workers_from_env(2)?
+        .spread_from_env(2)?
         .trigger(Trigger::AvailableNow)
         .records_per_partition_max(500)
         .fail_fast(true);

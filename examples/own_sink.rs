@@ -71,7 +71,7 @@ impl Writer<Gauge> for PrometheusFile {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::temp_dir().join(format!("tidegate-shares-{}.prom", std::process::id()));
     let sink = PrometheusFile { path: path.clone(), name: "shares_traded", label: "symbol" };
-    let config = Config::new("own sink").workers_from_env(2)?.trigger(Trigger::AvailableNow);
+    let config = Config::new("own sink").spread_from_env(2)?.trigger(Trigger::AvailableNow);
     tidegate::run(config.records_per_partition_max(1_000), move |ctx| {
         let trades = ctx.source(Generator::stocks(5, 7).records(10_000));
         let shares = trades.map(|trade| (trade.symbol, trade.shares));

@@ -78,7 +78,7 @@ impl Reader<String> for Lines {
 
 fn main() -> Result<(), tidegate::RunError> {
     let config =
-        Config::new("own source").workers_from_env(2)?.trigger(Trigger::Count { records: 20 });
+        Config::new("own source").spread_from_env(2)?.trigger(Trigger::Count { records: 20 });
     let summary = tidegate::run(config, |ctx| {
         let commands = Commands(vec![&["cargo", "help"], &["cargo", "--list"]]);
         let first_words = ctx

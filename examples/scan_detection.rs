@@ -37,7 +37,7 @@ fn scans(connections: DStream<'_, Connection>, doors_min: i64) -> DStream<'_, (i
 
 fn main() -> Result<(), tidegate::RunError> {
     let path = std::env::args().nth(1).unwrap_or("examples/data/connections.log".into());
-    let config = Config::new("scans").workers_from_env(2)?.trigger(Trigger::AvailableNow);
+    let config = Config::new("scans").spread_from_env(2)?.trigger(Trigger::AvailableNow);
     tidegate::run(config.records_per_partition_max(50), move |ctx| {
         let connections = ctx.source(File::decoded(&path, connection));
         scans(connections, 15).foreach_batch(|tick, alarms| {

@@ -44,7 +44,7 @@ pub fn run<S: Source<Item = Reading>>(
     show: impl Fn(&str) + Clone + Send + Sync + 'static,
 ) -> Result<Summary, RunError> {
     let config = Config::new("sensors")
-        .workers_from_env(2)?
+        .spread_from_env(2)?
         .trigger(Trigger::AvailableNow)
         .records_per_partition_max(25);
     tidegate::run(config, move |ctx| {

@@ -115,7 +115,7 @@ fn abandoned<'s>(
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args().nth(1).ok_or("usage: session_alerts FILE")?;
     let config = Config::new("session alerts")
-        .workers_from_env(2)?
+        .spread_from_env(2)?
         .trigger(Trigger::AvailableNow)
         .records_per_partition_max(20);
     let summary = tidegate::run(config, move |ctx| {

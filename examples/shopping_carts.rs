@@ -62,7 +62,7 @@ fn list(cart: &Cart) -> String {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args().nth(1).ok_or("usage: shopping_carts FILE")?;
     let config = Config::new("shopping carts")
-        .workers_from_env(2)?
+        .spread_from_env(2)?
         .trigger(Trigger::AvailableNow)
         .records_per_partition_max(50);
     let summary = tidegate::run(config, move |ctx| {

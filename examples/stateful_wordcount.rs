@@ -22,7 +22,7 @@ fn update(update: Update<'_, String, ()>, state: Option<Count>) -> Option<Count>
 
 fn main() -> Result<(), tidegate::RunError> {
     let config = Config::new("stateful wordcount")
-        .workers_from_env(2)?
+        .spread_from_env(2)?
         .trigger(Trigger::AvailableNow)
         .records_per_partition_max(40);
     let summary = tidegate::run(config, |ctx| {

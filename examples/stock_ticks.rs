@@ -73,7 +73,7 @@ pub fn run(
 
     let brokers = broker.brokers();
     let config = Config::new("stock ticks")
-        .workers_from_env(2)?
+        .spread_from_env(2)?
         .trigger(Trigger::AvailableNow)
         .records_per_partition_max(400);
     let summary: Result<Summary, RunError> = tidegate::run(config, move |ctx| {

@@ -72,7 +72,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (profiles_read, similar_read) = (Queryable::of_last(100), Queryable::of_last(1));
     let (profiles_of, similar_to) = (profiles_read.clone(), similar_read.clone());
     let config = Config::new("user profiles")
-        .workers_from_env(2)?
+        .spread_from_env(2)?
         .trigger(Trigger::AvailableNow)
         .records_per_partition_max(100);
     let job = start(config, move |ctx| {

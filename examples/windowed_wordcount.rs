@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // With `fail_fast` a connection that is closed is the end, and not tried again.
     let interval = Duration::from_millis(250);
     let config =
-        Config::new("windowed wordcount").workers_from_env(2)?.interval(interval).fail_fast(true);
+        Config::new("windowed wordcount").spread_from_env(2)?.interval(interval).fail_fast(true);
     let summary = tidegate::run(config, move |ctx| {
         let lines = ctx.source(Socket::new(&address));
         let counts = windowed_wordcount(lines, Duration::from_secs(1), interval);

@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
 
     let config = Config::new("wordcount")
-        .workers_from_env(2)?
+        .spread_from_env(2)?
         .trigger(Trigger::AvailableNow)
         .records_per_partition_max(50)
         .fail_fast(true);

@@ -208,9 +208,6 @@ pub struct Config {
     pub(crate) plan_first: bool,
 }
 
-/// How many workers a program has that leaves it to its surroundings.
-const WORKERS_VARIABLE: &str = "TIDEGATE_WORKERS";
-
 impl Config {
     /// The defaults: one worker, a batch a second, the hash index.
     pub fn new(name: impl Into<String>) -> Self {
@@ -245,33 +242,6 @@ impl Config {
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = workers;
         self
-    }
-
-    /// Sets the same number to what the environment variable `TIDEGATE_WORKERS` says, or to `workers`
-    /// if it is not set: for a program that is to be tried on other numbers without being built anew.
-    ///
-    /// ```
-    /// use tidegate::Config;
-    ///
-    /// let config = Config::new("counts").workers_from_env(2)?;
-    /// assert!(config.workers >= 1);
-    /// # Ok::<(), tidegate::error::ConfigError>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// If the variable is no number from 1 on.
-    pub fn workers_from_env(self, workers: usize) -> Result<Self, ConfigError> {
-        match std::env::var_os(WORKERS_VARIABLE) {
-            None => Ok(self.workers(workers)),
-            Some(text) => match text.to_str().and_then(|text| text.parse().ok()) {
-                Some(workers @ 1..) => Ok(self.workers(workers)),
-                _ => Err(ConfigError::Variable {
-                    name: WORKERS_VARIABLE,
-                    value: text.to_string_lossy().into_owned(),
-                }),
-            },
-        }
     }
 
     /// Makes this process one of a cluster.

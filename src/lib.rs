@@ -72,6 +72,7 @@ pub mod report;
 mod shared;
 pub mod sink;
 pub mod source;
+mod spread;
 mod table;
 mod windowed;
 pub mod workloads;

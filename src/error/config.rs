@@ -17,15 +17,15 @@ pub enum ConfigError {
         /// The setting.
         setting: &'static str,
     },
-    /// An environment variable that should be a number of workers.
-    #[error(
-        "the environment variable {name} is `{value}`: set it to a number from 1 on, or unset it"
-    )]
+    /// An environment variable that is not what it should be.
+    #[error("the environment variable {name} is `{value}`: set it to {wanted}, or unset it")]
     Variable {
         /// The variable.
         name: &'static str,
         /// What it is.
         value: String,
+        /// What it should be.
+        wanted: &'static str,
     },
     /// A rate, or a factor of one, that is out of its range.
     #[error("`{setting}` is {value}: use {least}")]

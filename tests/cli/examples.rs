@@ -1,6 +1,6 @@
 //! Each example, by the command in its first line. `cargo test` builds them unless it is told to
 //! build one test alone; one that is not built is skipped, aloud. Those whose output depends on their
-//! input alone must show the same on other numbers of workers.
+//! input alone must show the same on other numbers of workers, and of processes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use libtest_mimic::Trial;
 
 use crate::support::process::{Ended, Program, example};
-use crate::support::{skipped, test, trials};
+use crate::support::{free_addresses, skipped, test, trials};
 
 pub fn trials() -> Vec<Trial> {
     let examples = sources().into_iter().map(|(name, command)| {
@@ -23,6 +23,9 @@ pub fn trials() -> Vec<Trial> {
                     let other = program(&name, &command).variable("TIDEGATE_WORKERS", workers);
                     let other = other.run().well().stdout;
                     assert_eq!(sorted(&other), sorted(&shown), "{workers} workers differ from two");
+                }
+                if !ALONE.contains(&&*name) {
+                    assert_eq!(by_two_processes(&name, &command), sorted(&shown), "two processes");
                 }
             }
             assert!(!shown.is_empty(), "`{command}` shows nothing");
@@ -41,6 +44,10 @@ pub(super) const NOT_BUILT: &str = "build the examples: cargo build --examples";
 
 /// Those whose batches end by the clock.
 const BY_THE_CLOCK: [&str; 2] = ["clicks", "windowed_wordcount"];
+
+/// Those that are one process: they start a broker of their own, push records by hand, or show
+/// operators without the engine.
+const ALONE: [&str; 4] = ["bare_timely", "differential", "operator_kit", "stock_ticks"];
 
 /// Some of what some of them must say.
 const LINES: [(&str, &[&str]); 3] = [
@@ -113,6 +120,22 @@ fn sorted(shown: &str) -> Vec<&str> {
     let mut lines: Vec<&str> = shown.lines().collect();
     lines.sort_unstable();
     lines
+}
+
+/// What two processes of one worker each show together; but what the second one sums up in the end,
+/// since a job's summary is the first one's.
+fn by_two_processes(name: &str, command: &str) -> Vec<String> {
+    let addresses = free_addresses(2).join(",");
+    let processes = ["0", "1"].map(|process| {
+        let program = program(name, command).variable("TIDEGATE_WORKERS", "1");
+        let program = program.variable("TIDEGATE_ADDRESSES", &addresses);
+        program.variable("TIDEGATE_PROCESS", process).start()
+    });
+    let [first, second] = processes.map(|process| process.end().well().stdout);
+    let (second, summary) = second.trim_end().rsplit_once('\n').unwrap_or(("", second.trim_end()));
+    assert!(summary.starts_with("0 "), "`{summary}`");
+    let shown = format!("{first}{second}");
+    sorted(&shown).into_iter().map(str::to_owned).collect()
 }
 
 /// Runs it with the arguments and the input of its command.
