@@ -80,26 +80,34 @@ class TidegateSaved(Tidegate):
         return [*super().command(input, output, cores), "--checkpoint", "checkpoint"]
 
 
-class Dbsp:
-    """Feldera's engine, as a crate."""
-
-    name = "dbsp"
-    notes = dict.fromkeys([FILE, MEMORY], "a step for each batch")
+class Rust:
+    """A package of its own, with the crate that it is about."""
 
     def install(self, _lanes):
         needs("cargo")
-        manifest = HERE / "dbsp/Cargo.toml"
         build(
-            ["cargo", "build", "--release", "--locked", "--quiet", "--manifest-path", manifest]
-            + ["--target-dir", CACHE / "dbsp"]
+            ["cargo", "build", "--release", "--locked", "--quiet", "--manifest-path", self.manifest()]
+            + ["--target-dir", self.place()]
         )
 
+    def manifest(self):
+        return HERE / self.name / "Cargo.toml"
+
+    def place(self):
+        return CACHE / self.name
+
     def version(self):
-        manifest = (HERE / "dbsp/Cargo.toml").read_text()
-        return re.search(r'dbsp = .*"=([\d.]+)"', manifest)[1]
+        return re.search(rf'{self.crate} = .*"=([\d.]+)"', self.manifest().read_text())[1]
+
+
+class Dbsp(Rust):
+    """Feldera's engine, as a crate."""
+
+    name = crate = "dbsp"
+    notes = dict.fromkeys([FILE, MEMORY], "a step for each batch")
 
     def command(self, input, output, cores):
-        binary = CACHE / "dbsp/release/dbsp-peer"
+        binary = self.place() / "release/dbsp-peer"
         memory = ["--memory"] if input.workload.lane == MEMORY else []
         arguments = [cores, input.records, output, input.workload.batch, *window(input)]
         return [binary, *memory, *arguments]
@@ -245,7 +253,20 @@ class BareLoop(KafkaStreams):
     fold = staticmethod(changes.records)
 
 
-PEERS = [TidegateSaved, Dbsp, Bytewax, Pathway, Spark, Flink, KafkaStreams, BareLoop]
+class RdkafkaLoop(Rust):
+    """The same with librdkafka's, which Tidegate reads and writes with, too."""
+
+    name = "rdkafka-loop"
+    crate = "rdkafka"
+    notes = BareLoop.notes
+
+    def command(self, input, output, cores):
+        return [self.place() / "release/rdkafka-loop", cores, input.records, output]
+
+    fold = staticmethod(changes.records)
+
+
+PEERS = [TidegateSaved, Dbsp, Bytewax, Pathway, Spark, Flink, KafkaStreams, BareLoop, RdkafkaLoop]
 
 
 def window(input):

@@ -10,7 +10,11 @@ from pathlib import Path
 EQUAL, WRONG, FAILED, GIVEN_UP = "equal", "WRONG", "failed", "given up"
 
 # What a rate is compared with, and where that is to be found in a row.
-COMPARED = {"tidegate": ("of Tidegate", "of_tidegate"), "bare-loop": ("of a bare loop", "of_loop")}
+COMPARED = {
+    "tidegate": ("of Tidegate", "of_tidegate"),
+    "bare-loop": ("of a bare loop", "of_loop"),
+    "rdkafka-loop": ("of one in rdkafka", "of_rdkafka_loop"),
+}
 
 
 def in_words(run):
