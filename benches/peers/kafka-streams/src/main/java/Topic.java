@@ -1,4 +1,5 @@
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
@@ -45,11 +46,18 @@ record Topic(String broker, String name) {
 
     /** A producer as Kafka sets it up, which waits for all acknowledgements. */
     KafkaProducer<byte[], byte[]> producer() {
-        var bytes = new ByteArraySerializer();
-        return new KafkaProducer<>(Map.of("bootstrap.servers", broker), bytes, bytes);
+        return producer(Map.of());
     }
 
-    private KafkaConsumer<byte[], byte[]> consumer() {
+    /** The same, but for some options. */
+    KafkaProducer<byte[], byte[]> producer(Map<String, Object> options) {
+        var bytes = new ByteArraySerializer();
+        Map<String, Object> all = new HashMap<>(options);
+        all.put("bootstrap.servers", broker);
+        return new KafkaProducer<>(all, bytes, bytes);
+    }
+
+    KafkaConsumer<byte[], byte[]> consumer() {
         var bytes = new ByteArrayDeserializer();
         Map<String, Object> options =
                 Map.of("bootstrap.servers", broker, "isolation.level", "read_committed");
