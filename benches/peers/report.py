@@ -46,6 +46,8 @@ def summary(workload, systems, runs):
         row = begun(workload, system, samples)
         if row["outcome"] == EQUAL:
             row["startup_s"] = statistics.median(sample["startup_s"] for sample in samples)
+            if "rows_written" in samples[-1]:
+                row["rows_written"] = samples[-1]["rows_written"]
             total_s = statistics.median(sample["total_s"] for sample in samples)
             row["run_s"] = total_s - row["startup_s"]
             # What is this short is how start-ups vary.
@@ -81,7 +83,7 @@ def latencies(workload, pairs):
     return result(workload, rows)
 
 
-def cells(row, shares):
+def cells(row, shares, written):
     if "reason" in row:
         figures, outcome, remark = [""] * 3, "skipped", row["reason"]
     elif row["outcome"] != EQUAL:
@@ -90,7 +92,8 @@ def cells(row, shares):
         outcome, remark = row["outcome"], row["note"]
         figures = [f"{row['startup_s']:.2f}", f"{row['run_s']:.2f}", rate(row, "records_per_s", ",.0f")]
     compared = [rate(row, share, ".3f") if share in row else "" for share in shares]
-    return [row["name"], row["version"], *figures, *compared, outcome, remark]
+    rows = [f"{row['rows_written']:,}" if "rows_written" in row else ""] if written else []
+    return [row["name"], row["version"], *figures, *compared, *rows, outcome, remark]
 
 
 def rate(row, which, form):
@@ -116,8 +119,10 @@ def table(result, skipped):
     # Most lanes have no limit.
     compared = [it for it in COMPARED.values() if any(it[1] in row for row in rows)]
     head = ["system", "version", "start-up s", "run s", "records/s"]
-    head += [*(heading for heading, _ in compared), "answer", "remark"]
-    return [head] + [cells(row, [share for _, share in compared]) for row in rows]
+    head += [heading for heading, _ in compared]
+    written = any("rows_written" in row for row in rows)
+    head += [*(["rows written"] if written else []), "answer", "remark"]
+    return [head] + [cells(row, [share for _, share in compared], written) for row in rows]
 
 
 def terminal(results, skipped):

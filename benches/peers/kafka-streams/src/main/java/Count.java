@@ -15,8 +15,8 @@ import org.apache.kafka.streams.kstream.Produced;
  * leave by way of a cache, at least once. A topology has no end; this one is closed when the last
  * record that was there has been counted, and that writes what is still in the cache.
  *
- * <p>With {@code --prompt} it goes on, and holds nothing back: there is no cache, and what is written does
- * not wait for more, which it does for 100 ms by default.
+ * <p>With {@code --prompt} it goes on, and holds nothing back: there is no cache, and what is written
+ * waits for more for 5 ms, as producers do by default, instead of 100 ms.
  */
 public final class Count {
     public static void main(String[] arguments) throws Exception {
@@ -30,7 +30,7 @@ public final class Count {
         boolean prompt = arguments.length > 3;
         if (prompt) {
             options.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, 0);
-            options.put(StreamsConfig.producerPrefix("linger.ms"), 0);
+            options.put(StreamsConfig.producerPrefix("linger.ms"), 5);
         }
 
         LongAdder seen = new LongAdder();

@@ -2,6 +2,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.FutureTask;
@@ -28,10 +29,11 @@ public final class Latency {
     private final Topic records;
 
     private Latency(Path words, Topic records) throws Exception {
-        this.words =
-                Files.readAllLines(words).stream()
-                        .map(line -> line.getBytes(StandardCharsets.UTF_8))
-                        .toList();
+        // There are far fewer words than lines.
+        Map<String, byte[]> known = new HashMap<>();
+        try (var lines = Files.lines(words)) {
+            this.words = lines.map(line -> known.computeIfAbsent(line, Latency::bytes)).toList();
+        }
         this.records = records;
     }
 
@@ -46,8 +48,7 @@ public final class Latency {
     }
 
     private void measure(Topic changes, int warmUp, int seconds, String asked) throws Exception {
-        // Nothing waits for others to be sent along with it.
-        try (var producer = records.producer(Map.of("linger.ms", 0))) {
+        try (var producer = records.producer()) {
             int lying = words.size();
             for (long number = 0; number < lying; number++) {
                 write(producer, number);
@@ -110,9 +111,13 @@ public final class Latency {
     private void write(KafkaProducer<byte[], byte[]> producer, long number) {
         byte[] word =
                 number % EVERY == 0
-                        ? ("m" + number / EVERY).getBytes(StandardCharsets.UTF_8)
+                        ? bytes("m" + number / EVERY)
                         : words.get((int) (number % words.size()));
         producer.send(new ProducerRecord<>(records.name(), word, word));
+    }
+
+    private static byte[] bytes(String word) {
+        return word.getBytes(StandardCharsets.UTF_8);
     }
 
     /** From when the last marker of the first half was seen: the second half is what came then. */

@@ -1,5 +1,4 @@
 import java.time.Duration;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
@@ -46,15 +45,8 @@ record Topic(String broker, String name) {
 
     /** A producer as Kafka sets it up, which waits for all acknowledgements. */
     KafkaProducer<byte[], byte[]> producer() {
-        return producer(Map.of());
-    }
-
-    /** The same, but for some options. */
-    KafkaProducer<byte[], byte[]> producer(Map<String, Object> options) {
         var bytes = new ByteArraySerializer();
-        Map<String, Object> all = new HashMap<>(options);
-        all.put("bootstrap.servers", broker);
-        return new KafkaProducer<>(all, bytes, bytes);
+        return new KafkaProducer<>(Map.of("bootstrap.servers", broker), bytes, bytes);
     }
 
     KafkaConsumer<byte[], byte[]> consumer() {
