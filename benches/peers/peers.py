@@ -241,7 +241,7 @@ class KafkaStreams(Java):
     name = folder = "kafka-streams"
     notes = {
         KAFKA: "at least once; state also in a topic; has no end: closed after the last record",
-        LATENCY: "no cache; producers wait 5 ms; at least once; state also in a topic",
+        LATENCY: "no cache; at least once; state also in a topic",
     }
     options = ["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
 

@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.FutureTask;
 import org.apache.kafka.clients.producer.KafkaProducer;
@@ -79,6 +80,7 @@ public final class Latency {
             }
             Arrays.sort(latencies);
             System.out.printf(
+                    Locale.ROOT,
                     "{\"rate\": %.0f, \"kept\": %.4f, \"markers\": %d,"
                             + " \"p50_ms\": %.2f, \"p99_ms\": %.2f, \"max_ms\": %.2f}%n",
                     rate,
