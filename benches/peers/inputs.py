@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
-# What lies at both ends of a workload: only in memory is counting timed alone.
-FILE, MEMORY, KAFKA = "file", "memory", "kafka"
+# What lies at both ends of a workload: only in memory is counting timed alone. Latency is measured from
+# Kafka to Kafka, too.
+FILE, MEMORY, KAFKA, LATENCY = "file", "memory", "kafka", "latency"
 WAYS = {
     FILE: "from a file to a file",
     MEMORY: "from memory to memory",
     KAFKA: "from Kafka to Kafka",
+    LATENCY: "from Kafka to Kafka, and then at half the rate",
 }
 
 
@@ -29,6 +31,9 @@ class Workload:
     batches: int
     window: int | None = None
     lane: str = FILE
+    # For how long records come at a rate, first to warm up.
+    warm_up_s: int = 0
+    paced_s: int = 0
 
     @property
     def records(self):

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import changes
-from inputs import FILE, KAFKA, MEMORY
+from inputs import FILE, KAFKA, LATENCY, MEMORY
 
 HERE = Path(__file__).resolve().parent
 CACHE = HERE / ".cache"
@@ -30,6 +30,7 @@ class Tidegate:
         FILE: "counts the batch numbers of the sliding count as words, too",
         MEMORY: "as many batches in flight as by default: 2",
         KAFKA: "at least once; saves nothing to go on from",
+        LATENCY: "a batch every 10 ms; at least once; saves nothing to go on from",
     }
 
     def __init__(self):
@@ -60,7 +61,10 @@ class Tidegate:
             command += ["wordcount"]
         else:
             command += ["windowed-wordcount", "--window", f"{workload.window}s"]
-        command += ["--trigger", "available-now", "--workers", str(cores), "--output", "changes"]
+        command += ["--workers", str(cores), "--output", "changes"]
+        if workload.lane == LATENCY:
+            return command + ["--interval", "10ms", "--source", input.records, "--sink", output]
+        command += ["--trigger", "available-now"]
         if workload.lane == KAFKA:
             command += ["--source", input.records, "--sink", output]
             return command + ["--records-per-partition", workload.batch // cores]
@@ -80,26 +84,34 @@ class TidegateSaved(Tidegate):
         return [*super().command(input, output, cores), "--checkpoint", "checkpoint"]
 
 
-class Dbsp:
-    """Feldera's engine, as a crate."""
-
-    name = "dbsp"
-    notes = dict.fromkeys([FILE, MEMORY], "a step for each batch")
+class Rust:
+    """A package of its own, with the crate that it is about."""
 
     def install(self, _lanes):
         needs("cargo")
-        manifest = HERE / "dbsp/Cargo.toml"
         build(
-            ["cargo", "build", "--release", "--locked", "--quiet", "--manifest-path", manifest]
-            + ["--target-dir", CACHE / "dbsp"]
+            ["cargo", "build", "--release", "--locked", "--quiet", "--manifest-path", self.manifest()]
+            + ["--target-dir", self.place()]
         )
 
+    def manifest(self):
+        return HERE / self.name / "Cargo.toml"
+
+    def place(self):
+        return CACHE / self.name
+
     def version(self):
-        manifest = (HERE / "dbsp/Cargo.toml").read_text()
-        return re.search(r'dbsp = .*"=([\d.]+)"', manifest)[1]
+        return re.search(rf'{self.crate} = .*"=([\d.]+)"', self.manifest().read_text())[1]
+
+
+class Dbsp(Rust):
+    """Feldera's engine, as a crate."""
+
+    name = crate = "dbsp"
+    notes = dict.fromkeys([FILE, MEMORY], "a step for each batch")
 
     def command(self, input, output, cores):
-        binary = CACHE / "dbsp/release/dbsp-peer"
+        binary = self.place() / "release/dbsp-peer"
         memory = ["--memory"] if input.workload.lane == MEMORY else []
         arguments = [cores, input.records, output, input.workload.batch, *window(input)]
         return [binary, *memory, *arguments]
@@ -164,19 +176,21 @@ class Spark(Python):
     notes = {
         FILE: "a file for each batch, with checkpoints, which it can't do without",
         KAFKA: "at least once, with checkpoints, which it can't do without",
+        LATENCY: "a batch as soon as the last has ended; at least once, with checkpoints",
     }
 
     def install(self, lanes):
         needs("java")
         super().install(lanes)
-        if KAFKA in lanes:
+        if lanes & {KAFKA, LATENCY}:
             compile_with_maven(self.name)
 
     def command(self, input, output, cores):
         command = self.python(HERE / self.name / "count.py")
-        if input.workload.lane == KAFKA:
+        if input.workload.lane in (KAFKA, LATENCY):
+            way = "--kafka" if input.workload.lane == KAFKA else "--prompt"
             jars = ",".join(map(str, sorted((CACHE / self.name / "lib").iterdir())))
-            return [*command, "--kafka", jars, input.records, output, cores, input.workload.batch]
+            return [*command, way, jars, input.records, output, cores, input.workload.batch]
         return [*command, input.directory, output, cores, *window(input)]
 
     fold = staticmethod(changes.last_rows)
@@ -208,14 +222,15 @@ class Flink(Java):
     notes = {
         FILE: "mini-batches; windows come out whole when they close",
         KAFKA: "mini-batches; at least once; saves nothing to go on from",
+        LATENCY: "no mini-batches; buffers wait 10 ms; at least once; saves nothing to go on from",
     }
     # Of what Flink's own scripts open to reflection.
     opens = ["java.base/java.util", "java.base/java.lang", "java.base/java.time"]
     options = [f"--add-opens={package}=ALL-UNNAMED" for package in opens]
 
     def command(self, input, output, cores):
-        arguments = [cores, input.records, output, input.workload.batch, *window(input)]
-        return self.java("Count", *arguments)
+        batch = 0 if input.workload.lane == LATENCY else input.workload.batch
+        return self.java("Count", cores, input.records, output, batch, *window(input))
 
     fold = staticmethod(changes.last_rows)
 
@@ -224,11 +239,15 @@ class KafkaStreams(Java):
     """Kafka's own library for streams. What runs the broker lies in its folder, too."""
 
     name = folder = "kafka-streams"
-    notes = {KAFKA: "at least once; state also in a topic; has no end: closed after the last record"}
+    notes = {
+        KAFKA: "at least once; state also in a topic; has no end: closed after the last record",
+        LATENCY: "no cache; at least once; state also in a topic",
+    }
     options = ["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
 
     def command(self, input, output, cores):
-        return self.java("Count", cores, input.records, output)
+        prompt = ["--prompt"] if input.workload.lane == LATENCY else []
+        return self.java("Count", cores, input.records, output, *prompt)
 
     fold = staticmethod(changes.last_rows)
 
@@ -245,7 +264,20 @@ class BareLoop(KafkaStreams):
     fold = staticmethod(changes.records)
 
 
-PEERS = [TidegateSaved, Dbsp, Bytewax, Pathway, Spark, Flink, KafkaStreams, BareLoop]
+class RdkafkaLoop(Rust):
+    """The same with librdkafka's, which Tidegate reads and writes with, too."""
+
+    name = "rdkafka-loop"
+    crate = "rdkafka"
+    notes = BareLoop.notes
+
+    def command(self, input, output, cores):
+        return [self.place() / "release/rdkafka-loop", cores, input.records, output]
+
+    fold = staticmethod(changes.records)
+
+
+PEERS = [TidegateSaved, Dbsp, Bytewax, Pathway, Spark, Flink, KafkaStreams, BareLoop, RdkafkaLoop]
 
 
 def window(input):

@@ -3,22 +3,21 @@
 import argparse
 import filecmp
 import os
-import shutil
 import signal
-import subprocess
 import sys
 import time
-from pathlib import Path
 
 import inputs
 import kafka
+import latency
+import processes
 import report
-from inputs import KAFKA, MEMORY, Workload
-from report import EQUAL, FAILED, GIVEN_UP, WRONG
+from inputs import KAFKA, LATENCY, MEMORY, Workload
 from peers import CACHE, PEERS, Tidegate, Unavailable
+from processes import Failed, relative
+from report import EQUAL, FAILED, WRONG
 
-ROOT = Path(__file__).resolve().parents[2]
-TARGET = ROOT / "target"
+TARGET = processes.ROOT / "target"
 
 FULL = [
     Workload("running-zipf", keys=100_000, zipf=True, batch=100_000, batches=100),
@@ -31,6 +30,10 @@ FULL = [
     ),
     Workload("kafka-zipf", keys=100_000, zipf=True, batch=100_000, batches=100, lane=KAFKA),
     Workload("kafka-uniform", keys=1_000_000, zipf=False, batch=100_000, batches=100, lane=KAFKA),
+    Workload(
+        "latency", keys=100_000, zipf=True, batch=400_000, batches=15, lane=LATENCY, warm_up_s=30,
+        paced_s=120,
+    ),
 ]
 QUICK = [
     Workload("quick-running-zipf", keys=100_000, zipf=True, batch=100_000, batches=10),
@@ -44,6 +47,10 @@ QUICK = [
     ),
     Workload("quick-kafka-zipf", keys=100_000, zipf=True, batch=100_000, batches=10, lane=KAFKA),
     Workload("quick-kafka-uniform", keys=100_000, zipf=False, batch=100_000, batches=10, lane=KAFKA),
+    Workload(
+        "quick-latency", keys=100_000, zipf=True, batch=160_000, batches=15, lane=LATENCY,
+        warm_up_s=10, paced_s=30,
+    ),
 ]
 CHECK = [
     Workload("check-running", keys=100, zipf=True, batch=500, batches=7),
@@ -65,7 +72,10 @@ def main():
         for workload in workloads:
             say(f"making {workload.name}: {workload.about()}")
             try:
-                results.append(compare(workload, systems, broker, options))
+                if workload.lane == LATENCY:
+                    results.append(latency.compare(workload, systems, options))
+                else:
+                    results.append(compare(workload, systems, broker, options))
             except Unavailable as reason:
                 say(f"SKIPPED {workload.name}: {reason}")
 
@@ -168,7 +178,10 @@ def measure(system, whole, first, answer, options):
     if not filecmp.cmp(own_answer, answer, shallow=False):
         reason = f"compare {relative(own_answer)} with {relative(answer)}"
         return {"outcome": WRONG, "reason": reason}
-    return {"outcome": EQUAL, "startup_s": startup_s, "total_s": total_s}
+    measured = {"outcome": EQUAL, "startup_s": startup_s, "total_s": total_s}
+    if whole.workload.lane == KAFKA:
+        measured["rows_written"] = sum(1 for _ in lines_of(output))
+    return measured
 
 
 def told(output):
@@ -179,40 +192,17 @@ def told(output):
     return float(said[1])
 
 
-class Failed(Exception):
-    """Why a run came to nothing."""
-
-    def __init__(self, outcome, reason):
-        super().__init__(reason)
-        self.outcome = outcome
-
-
 def run(system, input, options):
     """Runs a system in a directory of its own: the seconds, and where its changes are."""
-    place = CACHE / "runs" / system.name
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
+    place = processes.place(system)
     output = place / "changes"
     in_kafka = input.workload.lane == KAFKA
     changes = kafka.beside(input.records, system.name, options.workers) if in_kafka else output
-    command = [str(part) for part in system.command(input, changes, options.workers)]
-    with (place / "log").open("w") as log:
-        start = time.monotonic()
-        # A group of its own, so that a Java machine behind a script ends with it.
-        process = subprocess.Popen(
-            command, stdout=log, stderr=log, cwd=place, start_new_session=True
-        )
-        try:
-            status = process.wait(options.timeout)
-        except subprocess.TimeoutExpired:
-            raise Failed(GIVEN_UP, f"after {options.timeout} s") from None
-        finally:
-            seconds = time.monotonic() - start
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-    if status:
-        raise Failed(FAILED, f"ended with {status}: see {relative(place / 'log')}")
+    command = system.command(input, changes, options.workers)
+    start = time.monotonic()
+    with processes.started(command, place / "log") as process:
+        processes.ended(process, place / "log", options.timeout)
+        seconds = time.monotonic() - start
     if in_kafka:
         kafka.read(changes, output)
     return seconds, output
@@ -224,10 +214,6 @@ def lines_of(output):
     for file in files:
         with file.open(newline="") as lines:
             yield from lines
-
-
-def relative(path):
-    return path.relative_to(ROOT)
 
 
 def say(text):

@@ -6,7 +6,8 @@ The records lie in a directory, a file a batch, since that is how Spark limits w
 are as many partitions as cores, instead of 200.
 
 From topic to topic it is `count.py --kafka JARS RECORDS CHANGES CORES BATCH`: Spark's Kafka package is
-not among its own jars, and limits a batch with `maxOffsetsPerTrigger`.
+not among its own jars, and limits a batch with `maxOffsetsPerTrigger`. With `--prompt` instead of
+`--kafka` it goes on, and a batch begins as soon as the last has ended, which is Spark's default.
 """
 
 import sys
@@ -16,9 +17,9 @@ from pyspark.sql.functions import col, timestamp_seconds, window as time_window
 
 
 def main():
-    if sys.argv[1] == "--kafka":
-        jars, records, changes, cores, batch = sys.argv[2:]
-        query = between_topics(session(cores, jars), records, changes, batch)
+    if sys.argv[1] in ("--kafka", "--prompt"):
+        way, jars, records, changes, cores, batch = sys.argv[1:]
+        query = between_topics(session(cores, jars), records, changes, batch, way == "--prompt")
     else:
         directory, changes, cores, *window = sys.argv[1:]
         query = between_files(session(cores, ""), directory, changes, *window)
@@ -53,10 +54,11 @@ def between_files(spark, directory, changes, window=None):
     def write(rows, batch):
         rows.write.csv(f"{changes}/{batch:06}")
 
-    return updates(counts, f"{changes}/checkpoint").foreachBatch(write).start()
+    stream = updates(counts, f"{changes}/checkpoint").trigger(availableNow=True)
+    return stream.foreachBatch(write).start()
 
 
-def between_topics(spark, records, changes, batch):
+def between_topics(spark, records, changes, batch, prompt):
     _, _, broker, topic = records.split("/")
     options = {"kafka.bootstrap.servers": broker, "subscribe": topic}
     options |= {"startingOffsets": "earliest", "maxOffsetsPerTrigger": batch}
@@ -64,12 +66,13 @@ def between_topics(spark, records, changes, batch):
     counts = words.selectExpr("CAST(value AS STRING) AS word").groupBy("word").count()
     rows = counts.selectExpr("word AS key", "CAST(count AS STRING) AS value")
     sink = updates(rows, "checkpoint").format("kafka")
+    if not prompt:
+        sink = sink.trigger(availableNow=True)
     return sink.option("kafka.bootstrap.servers", broker).start(topic=changes.split("/")[3])
 
 
 def updates(rows, checkpoint):
-    stream = rows.writeStream.outputMode("update").trigger(availableNow=True)
-    return stream.option("checkpointLocation", checkpoint)
+    return rows.writeStream.outputMode("update").option("checkpointLocation", checkpoint)
 
 
 main()

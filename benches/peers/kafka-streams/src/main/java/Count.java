@@ -8,12 +8,15 @@ import org.apache.kafka.streams.kstream.Consumed;
 import org.apache.kafka.streams.kstream.Produced;
 
 /**
- * Kafka Streams on what {@code run.py} makes: {@code Count CORES RECORDS CHANGES}.
+ * Kafka Streams on what {@code run.py} makes: {@code Count CORES RECORDS CHANGES [--prompt]}.
  *
  * <p>The records have the word as their key, so {@code groupByKey} counts them where they are, without
  * a topic between. Threads aside, nothing is set: state is in RocksDB and in a topic of changes, rows
  * leave by way of a cache, at least once. A topology has no end; this one is closed when the last
  * record that was there has been counted, and that writes what is still in the cache.
+ *
+ * <p>With {@code --prompt} it goes on, and holds nothing back: there is no cache, and what is written
+ * waits for more for 2 ms, as with Tidegate, instead of 100 ms.
  */
 public final class Count {
     public static void main(String[] arguments) throws Exception {
@@ -24,6 +27,11 @@ public final class Count {
         options.put(StreamsConfig.BOOTSTRAP_SERVERS_CONFIG, records.broker());
         options.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, arguments[0]);
         options.put(StreamsConfig.STATE_DIR_CONFIG, "state");
+        boolean prompt = arguments.length > 3;
+        if (prompt) {
+            options.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, 0);
+            options.put(StreamsConfig.producerPrefix("linger.ms"), 2);
+        }
 
         LongAdder seen = new LongAdder();
         StreamsBuilder builder = new StreamsBuilder();
@@ -44,7 +52,7 @@ public final class Count {
                     throw new AssertionError("halted");
                 });
         streams.start();
-        while (seen.sum() < all) {
+        while (prompt || seen.sum() < all) {
             Thread.sleep(10);
         }
         streams.close();

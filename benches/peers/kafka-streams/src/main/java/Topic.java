@@ -49,7 +49,7 @@ record Topic(String broker, String name) {
         return new KafkaProducer<>(Map.of("bootstrap.servers", broker), bytes, bytes);
     }
 
-    private KafkaConsumer<byte[], byte[]> consumer() {
+    KafkaConsumer<byte[], byte[]> consumer() {
         var bytes = new ByteArrayDeserializer();
         Map<String, Object> options =
                 Map.of("bootstrap.servers", broker, "isolation.level", "read_committed");
