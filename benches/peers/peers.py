@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import changes
-from inputs import FILE, KAFKA, MEMORY
+from inputs import FILE, KAFKA, MEMORY, NEXMARK
 
 HERE = Path(__file__).resolve().parent
 CACHE = HERE / ".cache"
@@ -22,7 +22,14 @@ class Unavailable(Exception):
     """Why a system can't be had on this machine."""
 
 
-class Tidegate:
+class System:
+    """What all have in common."""
+
+    def takes(self, workload):
+        return workload.lane in self.notes
+
+
+class Tidegate(System):
     """The command line, as a user would call it; `TIDEGATE` names another binary."""
 
     name = "tidegate"
@@ -30,6 +37,7 @@ class Tidegate:
         FILE: "counts the batch numbers of the sliding count as words, too",
         MEMORY: "as many batches in flight as by default: 2",
         KAFKA: "at least once; saves nothing to go on from",
+        NEXMARK: "writes what went as well as what came",
     }
 
     def __init__(self):
@@ -56,7 +64,9 @@ class Tidegate:
         if workload.lane == MEMORY:
             return [self.in_memory(), cores, input.records, output, workload.batch, *window(input)]
         command = [self.binary, "--quiet", "run"]
-        if workload.window is None:
+        if workload.lane == NEXMARK:
+            command += [f"nexmark-{workload.query}"]
+        elif workload.window is None:
             command += ["wordcount"]
         else:
             command += ["windowed-wordcount", "--window", f"{workload.window}s"]
@@ -68,6 +78,7 @@ class Tidegate:
         return command + ["--records-per-partition", workload.batch]
 
     fold = staticmethod(changes.tidegate)
+    rows = staticmethod(changes.tidegate_rows)
 
 
 class TidegateSaved(Tidegate):
@@ -80,7 +91,7 @@ class TidegateSaved(Tidegate):
         return [*super().command(input, output, cores), "--checkpoint", "checkpoint"]
 
 
-class Dbsp:
+class Dbsp(System):
     """Feldera's engine, as a crate."""
 
     name = "dbsp"
@@ -107,7 +118,7 @@ class Dbsp:
     fold = staticmethod(changes.dbsp)
 
 
-class Python:
+class Python(System):
     """A package of PyPI, in a virtual environment of its own."""
 
     def install(self, _lanes):
@@ -182,7 +193,7 @@ class Spark(Python):
     fold = staticmethod(changes.last_rows)
 
 
-class Java:
+class Java(System):
     """A program with its pom, in Java."""
 
     # Of the Java machine.

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import inputs
 import kafka
+import nexmark
 import report
-from inputs import KAFKA, MEMORY, Workload
+from inputs import KAFKA, MEMORY, NEXMARK, Workload
 from report import EQUAL, FAILED, GIVEN_UP, WRONG
 from peers import CACHE, PEERS, Tidegate, Unavailable
 
@@ -31,6 +32,7 @@ FULL = [
     ),
     Workload("kafka-zipf", keys=100_000, zipf=True, batch=100_000, batches=100, lane=KAFKA),
     Workload("kafka-uniform", keys=1_000_000, zipf=False, batch=100_000, batches=100, lane=KAFKA),
+    *nexmark.workloads("nexmark", batch=100_000, batches=40),
 ]
 QUICK = [
     Workload("quick-running-zipf", keys=100_000, zipf=True, batch=100_000, batches=10),
@@ -44,10 +46,12 @@ QUICK = [
     ),
     Workload("quick-kafka-zipf", keys=100_000, zipf=True, batch=100_000, batches=10, lane=KAFKA),
     Workload("quick-kafka-uniform", keys=100_000, zipf=False, batch=100_000, batches=10, lane=KAFKA),
+    *nexmark.workloads("quick-nexmark", batch=50_000, batches=10),
 ]
 CHECK = [
     Workload("check-running", keys=100, zipf=True, batch=500, batches=7),
     Workload("check-sliding", keys=100, zipf=False, batch=50, batches=12, window=5),
+    *nexmark.workloads("check-nexmark", batch=5_000, batches=6),
 ]
 SCALES = {"quick": QUICK, "full": FULL, "check": CHECK}
 
@@ -80,10 +84,11 @@ def main():
 
 def compare(workload, systems, broker, options):
     """Runs all systems that take part in a workload, and sums up how they did."""
-    whole, first, answer = inputs.make(workload, CACHE)
+    make = nexmark.make if workload.lane == NEXMARK else inputs.make
+    whole, first, answer = make(workload, CACHE)
     if workload.lane == KAFKA:
         whole, first = broker.filled(whole), broker.filled(first)
-    counting = [system for system in systems if workload.lane in system.notes]
+    counting = [system for system in systems if system.takes(workload)]
     runs = {system.name: [] for system in counting}
     # Round after round, so that what else the machine does falls on all of them.
     for _ in range(options.runs):
@@ -164,7 +169,8 @@ def measure(system, whole, first, answer, options):
     except Unavailable as reason:
         return {"outcome": FAILED, "reason": f"the broker can't be used: {reason}"}
     own_answer = output.parent / "answer"
-    inputs.save(system.fold(lines_of(output), whole.workload), own_answer)
+    fold = system.rows if whole.workload.lane == NEXMARK else system.fold
+    inputs.save(fold(lines_of(output), whole.workload), own_answer)
     if not filecmp.cmp(own_answer, answer, shallow=False):
         reason = f"compare {relative(own_answer)} with {relative(answer)}"
         return {"outcome": WRONG, "reason": reason}
