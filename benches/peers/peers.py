@@ -29,6 +29,16 @@ class System:
         return workload.lane in self.notes
 
 
+class Sql:
+    """A system with Nexmark's queries as files of SQL: it takes part in those that there are."""
+
+    def query(self, workload):
+        return HERE / self.name / "nexmark" / f"{workload.query}.sql"
+
+    def takes(self, workload):
+        return super().takes(workload) and (workload.lane != NEXMARK or self.query(workload).exists())
+
+
 class Tidegate(System):
     """The command line, as a user would call it; `TIDEGATE` names another binary."""
 
@@ -212,23 +222,27 @@ class Java(System):
         return ["java", "-Xmx4g", *self.options, "-cp", classes, program, *arguments]
 
 
-class Flink(Java):
+class Flink(Sql, Java):
     """Flink SQL, in a cluster within one process."""
 
     name = folder = "flink"
     notes = {
         FILE: "mini-batches; windows come out whole when they close",
         KAFKA: "mini-batches; at least once; saves nothing to go on from",
+        NEXMARK: "mini-batches, distinct counts split in two",
     }
     # Of what Flink's own scripts open to reflection.
     opens = ["java.base/java.util", "java.base/java.lang", "java.base/java.time"]
     options = [f"--add-opens={package}=ALL-UNNAMED" for package in opens]
 
     def command(self, input, output, cores):
-        arguments = [cores, input.records, output, input.workload.batch, *window(input)]
-        return self.java("Count", *arguments)
+        arguments = [cores, input.records, output, input.workload.batch]
+        if input.workload.lane == NEXMARK:
+            return self.java("Nexmark", *arguments, self.query(input.workload))
+        return self.java("Count", *arguments, *window(input))
 
     fold = staticmethod(changes.last_rows)
+    rows = staticmethod(changes.signed_rows)
 
 
 class KafkaStreams(Java):
