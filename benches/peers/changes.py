@@ -59,6 +59,18 @@ def signed_rows(lines, workload):
     return rows(((line[1:].rstrip("\n"), signs[line[0]]) for line in lines), workload)
 
 
+def keyed_rows(lines, workload):
+    """From rows of a query: of those with one key, which come first, the last holds."""
+    keys = {"q17": 2, "q18": 2}.get(workload.query)
+    if keys is None:
+        return rows(((line.rstrip("\n"), 1) for line in lines), workload)
+    last = {}
+    for line in lines:
+        row = line.rstrip("\n")
+        last[tuple(row.split(",", keys)[:keys])] = row
+    return rows(((row, 1) for row in last.values()), workload)
+
+
 def tidegate_rows(lines, workload):
     """From JSON lines with the rows of a query: what may change has a difference."""
 

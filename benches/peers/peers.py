@@ -36,7 +36,8 @@ class Sql:
         return HERE / self.name / "nexmark" / f"{workload.query}.sql"
 
     def takes(self, workload):
-        return super().takes(workload) and (workload.lane != NEXMARK or self.query(workload).exists())
+        there = workload.lane != NEXMARK or self.query(workload).exists()
+        return super().takes(workload) and there
 
 
 class Tidegate(System):
@@ -180,11 +181,12 @@ class Pathway(Python):
     fold = staticmethod(changes.pathway)
 
 
-class Spark(Python):
+class Spark(Sql, Python):
     name = "spark"
     notes = {
         FILE: "a file for each batch, with checkpoints, which it can't do without",
         KAFKA: "at least once, with checkpoints, which it can't do without",
+        NEXMARK: "a file for each batch, with checkpoints, which it can't do without",
     }
 
     def install(self, lanes):
@@ -194,6 +196,11 @@ class Spark(Python):
             compile_with_maven(self.name)
 
     def command(self, input, output, cores):
+        if input.workload.lane == NEXMARK:
+            program = HERE / self.name / "nexmark.py"
+            return self.python(
+                program, input.directory, output, cores, self.query(input.workload)
+            )
         command = self.python(HERE / self.name / "count.py")
         if input.workload.lane == KAFKA:
             jars = ",".join(map(str, sorted((CACHE / self.name / "lib").iterdir())))
@@ -201,6 +208,7 @@ class Spark(Python):
         return [*command, input.directory, output, cores, *window(input)]
 
     fold = staticmethod(changes.last_rows)
+    rows = staticmethod(changes.keyed_rows)
 
 
 class Java(System):

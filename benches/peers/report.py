@@ -12,6 +12,9 @@ EQUAL, WRONG, FAILED, GIVEN_UP = "equal", "WRONG", "failed", "given up"
 # What a rate is compared with, and where that is to be found in a row.
 COMPARED = {"tidegate": ("of Tidegate", "of_tidegate"), "bare-loop": ("of a bare loop", "of_loop")}
 
+# What runs beside the peers.
+NO_PEERS = {"tidegate", "tidegate-saved", "bare-loop"}
+
 
 def in_words(run):
     if run["outcome"] != EQUAL:
@@ -72,6 +75,17 @@ def table(result, skipped):
     return [head] + [cells(row, [share for _, share in compared]) for row in rows]
 
 
+def faster(results):
+    """A sentence on which workloads a peer did faster than Tidegate."""
+    names = [
+        f"{row['name']} on {result['workload']} ({row['of_tidegate']:.2f} times its rate)"
+        for result in results
+        for row in result["systems"]
+        if row["name"] not in NO_PEERS and row.get("of_tidegate", 0) > 1
+    ]
+    return f"Faster than Tidegate: {', '.join(names) or 'none'}."
+
+
 def terminal(results, skipped):
     parts = []
     for result in results:
@@ -79,7 +93,7 @@ def terminal(results, skipped):
         widths = [max(map(len, column)) for column in zip(*rows)]
         parts.append(f"\n{result['workload']}: {result['about']}\n")
         parts += ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-    return "\n".join(parts)
+    return "\n".join([*parts, "", faster(results)])
 
 
 def markdown(results, skipped, machine):
@@ -88,7 +102,7 @@ def markdown(results, skipped, machine):
         head, *rows = table(result, skipped)
         parts += ["", f"## {result['workload']}", "", result["about"], ""]
         parts += [f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows]]
-    return "\n".join(parts) + "\n"
+    return "\n".join([*parts, "", faster(results)]) + "\n"
 
 
 def write(directory, results, skipped, options):
