@@ -54,9 +54,9 @@ def rows(changes, workload):
 
 
 def signed_rows(lines, workload):
-    """From rows of a query, behind `+` for what comes and `-` for what goes."""
+    """From rows of a query, with a first column that is `+` for what comes and `-` for what goes."""
     signs = {"+": 1, "-": -1}
-    return rows(((line[1:].rstrip("\n"), signs[line[0]]) for line in lines), workload)
+    return rows(((line[2:].rstrip("\n"), signs[line[0]]) for line in lines), workload)
 
 
 def keyed_rows(lines, workload):

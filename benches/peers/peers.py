@@ -106,7 +106,7 @@ class Dbsp(System):
     """Feldera's engine, as a crate."""
 
     name = "dbsp"
-    notes = dict.fromkeys([FILE, MEMORY], "a step for each batch")
+    notes = dict.fromkeys([FILE, MEMORY, NEXMARK], "a step for each batch")
 
     def install(self, _lanes):
         needs("cargo")
@@ -122,11 +122,18 @@ class Dbsp(System):
 
     def command(self, input, output, cores):
         binary = CACHE / "dbsp/release/dbsp-peer"
-        memory = ["--memory"] if input.workload.lane == MEMORY else []
-        arguments = [cores, input.records, output, input.workload.batch, *window(input)]
-        return [binary, *memory, *arguments]
+        workload = input.workload
+        lane = ["--memory"] if workload.lane == MEMORY else []
+        if workload.lane == NEXMARK:
+            lane = ["--nexmark", workload.query]
+        return [binary, *lane, cores, input.records, output, workload.batch, *window(input)]
+
+    def takes(self, workload):
+        # It has no sessions.
+        return super().takes(workload) and (workload.lane != NEXMARK or workload.query != "q11")
 
     fold = staticmethod(changes.dbsp)
+    rows = staticmethod(changes.signed_rows)
 
 
 class Python(System):

@@ -12,7 +12,8 @@ import org.apache.flink.types.RowKind;
 
 /**
  * Writes rows, separated by commas, to a file for each subtask: the new ones, since a key has one
- * subtask; or all, if signed, behind {@code +} or {@code -}. Times are a number of units since 1970.
+ * subtask; or all, if signed, with {@code +} or {@code -} as the first column. Times are a number of
+ * units since 1970.
  */
 record Changes(String directory, boolean signed, ChronoUnit unit) implements Sink<Row> {
     private static final LocalDateTime EPOCH = LocalDateTime.of(1970, 1, 1, 0, 0);
@@ -32,7 +33,7 @@ record Changes(String directory, boolean signed, ChronoUnit unit) implements Sin
                     return;
                 }
                 for (int field = 0; field < row.getArity(); field++) {
-                    file.write(field == 0 ? "" : ",");
+                    file.write(field == 0 && !signed ? "" : ",");
                     file.write(text(row.getField(field)));
                 }
                 file.newLine();
