@@ -43,6 +43,54 @@ def pathway(lines, workload):
     )
 
 
+def rows(changes, workload):
+    """From rows and differences: how often each row has come more than gone."""
+    present = collections.Counter()
+    for row, difference in changes:
+        present[row] += difference
+        if not present[row]:
+            del present[row]
+    return {row: times for row, times in present.items() if workload.counts(row)}
+
+
+def signed_rows(lines, workload):
+    """From rows of a query, with a first column that is `+` for what comes and `-` for what goes."""
+    signs = {"+": 1, "-": -1}
+    return rows(((line[2:].rstrip("\n"), signs[line[0]]) for line in lines), workload)
+
+
+def keyed_rows(lines, workload):
+    """From rows of a query: of those with one key, which come first, the last holds."""
+    keys = {"q17": 2, "q18": 2}.get(workload.query)
+    if keys is None:
+        return rows(((line.rstrip("\n"), 1) for line in lines), workload)
+    last = {}
+    for line in lines:
+        row = line.rstrip("\n")
+        last[tuple(row.split(",", keys)[:keys])] = row
+    return rows(((row, 1) for row in last.values()), workload)
+
+
+def tidegate_rows(lines, workload):
+    """From JSON lines with the rows of a query: what may change has a difference."""
+
+    def change(row):
+        if isinstance(row, dict) and row.keys() == {"diff", "row"}:
+            return ",".join(columns(row["row"])), row["diff"]
+        return ",".join(columns(row)), 1
+
+    return rows((change(json.loads(line)["row"]) for line in lines), workload)
+
+
+def columns(row):
+    """All that is in a row, however it is nested."""
+    if isinstance(row, (dict, list)):
+        for part in row.values() if isinstance(row, dict) else row:
+            yield from columns(part)
+    else:
+        yield str(row)
+
+
 def tidegate(lines, workload):
     """From JSON lines. Its workload counts all words of a line, so the numbers of batches, too."""
     if workload.lane == MEMORY:

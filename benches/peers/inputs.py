@@ -11,9 +11,10 @@ from pathlib import Path
 
 # What lies at both ends of a workload: only in memory is counting timed alone. Latency is measured from
 # Kafka to Kafka, too.
-FILE, MEMORY, KAFKA, LATENCY = "file", "memory", "kafka", "latency"
+FILE, MEMORY, KAFKA, LATENCY, NEXMARK = "file", "memory", "kafka", "latency", "nexmark"
 WAYS = {
     FILE: "from a file to a file",
+    NEXMARK: "from a file to a file",
     MEMORY: "from memory to memory",
     KAFKA: "from Kafka to Kafka",
     LATENCY: "from Kafka to Kafka, and then at half the rate",
@@ -74,10 +75,6 @@ def make(workload, cache):
     described = json.dumps(vars(workload))
     stamp = place / "workload.json"
     if not (stamp.exists() and stamp.read_text() == described):
-        for directory in (whole.directory, first.directory):
-            directory.mkdir(parents=True, exist_ok=True)
-            for file in directory.iterdir():
-                file.unlink()
         write(whole, first, answer)
         stamp.write_text(described)
     return whole, first, answer
@@ -86,21 +83,35 @@ def make(workload, cache):
 def write(whole, first, answer):
     workload = whole.workload
     last = collections.deque(maxlen=workload.window)
-    with whole.records.open("w") as records:
+
+    def lines():
         for number, words in enumerate(workload.words()):
             last.append(collections.Counter(words))
             start = "" if workload.window is None else f"{number},"
-            text = "".join(f"{start}{word}\n" for word in words)
-            records.write(text)
+            yield from (f"{start}{word}\n" for word in words)
+
+    write_batches(lines(), whole, first)
+    save(sum(last, collections.Counter()), answer)
+
+
+def write_batches(lines, whole, first):
+    """Writes lines to one file and to a file for each batch, and the first of them by itself."""
+    for directory in (whole.directory, first.directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        for file in directory.iterdir():
+            file.unlink()
+    with whole.records.open("w") as records:
+        for number in range(whole.workload.batches):
+            batch = list(itertools.islice(lines, whole.workload.batch))
+            records.writelines(batch)
             file = whole.directory / f"{number:06}.csv"
-            file.write_text(text)
+            with file.open("w") as out:
+                out.writelines(batch)
             # Spark takes files by age.
             os.utime(file, (number + 1, number + 1))
             if number == 0:
-                record = text[: text.index("\n") + 1]
-                first.records.write_text(record)
-                (first.directory / file.name).write_text(record)
-    save(sum(last, collections.Counter()), answer)
+                first.records.write_text(batch[0])
+                (first.directory / file.name).write_text(batch[0])
 
 
 def save(counts, file):

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import changes
-from inputs import FILE, KAFKA, LATENCY, MEMORY
+from inputs import FILE, KAFKA, LATENCY, MEMORY, NEXMARK
 
 HERE = Path(__file__).resolve().parent
 CACHE = HERE / ".cache"
@@ -22,7 +22,25 @@ class Unavailable(Exception):
     """Why a system can't be had on this machine."""
 
 
-class Tidegate:
+class System:
+    """What all have in common."""
+
+    def takes(self, workload):
+        return workload.lane in self.notes
+
+
+class Sql:
+    """A system with Nexmark's queries as files of SQL: it takes part in those that there are."""
+
+    def query(self, workload):
+        return HERE / self.name / "nexmark" / f"{workload.query}.sql"
+
+    def takes(self, workload):
+        there = workload.lane != NEXMARK or self.query(workload).exists()
+        return super().takes(workload) and there
+
+
+class Tidegate(System):
     """The command line, as a user would call it; `TIDEGATE` names another binary."""
 
     name = "tidegate"
@@ -31,6 +49,7 @@ class Tidegate:
         MEMORY: "as many batches in flight as by default: 2",
         KAFKA: "at least once; saves nothing to go on from",
         LATENCY: "a batch every 10 ms; at least once; saves nothing to go on from",
+        NEXMARK: "writes what went as well as what came",
     }
 
     def __init__(self):
@@ -57,7 +76,9 @@ class Tidegate:
         if workload.lane == MEMORY:
             return [self.in_memory(), cores, input.records, output, workload.batch, *window(input)]
         command = [self.binary, "--quiet", "run"]
-        if workload.window is None:
+        if workload.lane == NEXMARK:
+            command += [f"nexmark-{workload.query}"]
+        elif workload.window is None:
             command += ["wordcount"]
         else:
             command += ["windowed-wordcount", "--window", f"{workload.window}s"]
@@ -72,6 +93,7 @@ class Tidegate:
         return command + ["--records-per-partition", workload.batch]
 
     fold = staticmethod(changes.tidegate)
+    rows = staticmethod(changes.tidegate_rows)
 
 
 class TidegateSaved(Tidegate):
@@ -84,7 +106,7 @@ class TidegateSaved(Tidegate):
         return [*super().command(input, output, cores), "--checkpoint", "checkpoint"]
 
 
-class Rust:
+class Rust(System):
     """A package of its own, with the crate that it is about."""
 
     def install(self, _lanes):
@@ -108,18 +130,25 @@ class Dbsp(Rust):
     """Feldera's engine, as a crate."""
 
     name = crate = "dbsp"
-    notes = dict.fromkeys([FILE, MEMORY], "a step for each batch")
+    notes = dict.fromkeys([FILE, MEMORY, NEXMARK], "a step for each batch")
 
     def command(self, input, output, cores):
         binary = self.place() / "release/dbsp-peer"
-        memory = ["--memory"] if input.workload.lane == MEMORY else []
-        arguments = [cores, input.records, output, input.workload.batch, *window(input)]
-        return [binary, *memory, *arguments]
+        workload = input.workload
+        lane = ["--memory"] if workload.lane == MEMORY else []
+        if workload.lane == NEXMARK:
+            lane = ["--nexmark", workload.query]
+        return [binary, *lane, cores, input.records, output, workload.batch, *window(input)]
+
+    def takes(self, workload):
+        # It has no sessions.
+        return super().takes(workload) and (workload.lane != NEXMARK or workload.query != "q11")
 
     fold = staticmethod(changes.dbsp)
+    rows = staticmethod(changes.signed_rows)
 
 
-class Python:
+class Python(System):
     """A package of PyPI, in a virtual environment of its own."""
 
     def install(self, _lanes):
@@ -171,12 +200,13 @@ class Pathway(Python):
     fold = staticmethod(changes.pathway)
 
 
-class Spark(Python):
+class Spark(Sql, Python):
     name = "spark"
     notes = {
         FILE: "a file for each batch, with checkpoints, which it can't do without",
         KAFKA: "at least once, with checkpoints, which it can't do without",
         LATENCY: "a batch as soon as the last has ended; at least once, with checkpoints",
+        NEXMARK: "a file for each batch, with checkpoints, which it can't do without",
     }
 
     def install(self, lanes):
@@ -186,6 +216,11 @@ class Spark(Python):
             compile_with_maven(self.name)
 
     def command(self, input, output, cores):
+        if input.workload.lane == NEXMARK:
+            program = HERE / self.name / "nexmark.py"
+            return self.python(
+                program, input.directory, output, cores, self.query(input.workload)
+            )
         command = self.python(HERE / self.name / "count.py")
         if input.workload.lane in (KAFKA, LATENCY):
             way = "--kafka" if input.workload.lane == KAFKA else "--prompt"
@@ -194,9 +229,10 @@ class Spark(Python):
         return [*command, input.directory, output, cores, *window(input)]
 
     fold = staticmethod(changes.last_rows)
+    rows = staticmethod(changes.keyed_rows)
 
 
-class Java:
+class Java(System):
     """A program with its pom, in Java."""
 
     # Of the Java machine.
@@ -215,7 +251,7 @@ class Java:
         return ["java", "-Xmx4g", *self.options, "-cp", classes, program, *arguments]
 
 
-class Flink(Java):
+class Flink(Sql, Java):
     """Flink SQL, in a cluster within one process."""
 
     name = folder = "flink"
@@ -223,16 +259,22 @@ class Flink(Java):
         FILE: "mini-batches; windows come out whole when they close",
         KAFKA: "mini-batches; at least once; saves nothing to go on from",
         LATENCY: "no mini-batches; buffers wait 10 ms; at least once; saves nothing to go on from",
+        NEXMARK: "mini-batches, distinct counts split in two",
     }
     # Of what Flink's own scripts open to reflection.
     opens = ["java.base/java.util", "java.base/java.lang", "java.base/java.time"]
     options = [f"--add-opens={package}=ALL-UNNAMED" for package in opens]
 
     def command(self, input, output, cores):
-        batch = 0 if input.workload.lane == LATENCY else input.workload.batch
-        return self.java("Count", cores, input.records, output, batch, *window(input))
+        workload = input.workload
+        batch = 0 if workload.lane == LATENCY else workload.batch
+        arguments = [cores, input.records, output, batch]
+        if workload.lane == NEXMARK:
+            return self.java("Nexmark", *arguments, self.query(workload))
+        return self.java("Count", *arguments, *window(input))
 
     fold = staticmethod(changes.last_rows)
+    rows = staticmethod(changes.signed_rows)
 
 
 class KafkaStreams(Java):

@@ -21,6 +21,9 @@ COMPARED = {
 # What is told of latencies, and how it is called.
 LATENCIES = {"p50_ms": "p50", "p99_ms": "p99", "max_ms": "max"}
 
+# What runs beside the peers.
+NO_PEERS = {"tidegate", "tidegate-saved", "bare-loop"}
+
 
 def in_words(run):
     if run["outcome"] != EQUAL:
@@ -125,6 +128,17 @@ def table(result, skipped):
     return [head] + [cells(row, [share for _, share in compared], written) for row in rows]
 
 
+def faster(results):
+    """A sentence on which workloads a peer did faster than Tidegate."""
+    names = [
+        f"{row['name']} on {result['workload']} ({row['of_tidegate']:.2f} times its rate)"
+        for result in results
+        for row in result["systems"]
+        if row["name"] not in NO_PEERS and row.get("of_tidegate", 0) > 1
+    ]
+    return f"Faster than Tidegate: {', '.join(names) or 'none'}."
+
+
 def terminal(results, skipped):
     parts = []
     for result in results:
@@ -132,7 +146,7 @@ def terminal(results, skipped):
         widths = [max(map(len, column)) for column in zip(*rows)]
         parts.append(f"\n{result['workload']}: {result['about']}\n")
         parts += ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-    return "\n".join(parts)
+    return "\n".join([*parts, "", faster(results)])
 
 
 def markdown(results, skipped, machine):
@@ -141,7 +155,7 @@ def markdown(results, skipped, machine):
         head, *rows = table(result, skipped)
         parts += ["", f"## {result['workload']}", "", result["about"], ""]
         parts += [f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows]]
-    return "\n".join(parts) + "\n"
+    return "\n".join([*parts, "", faster(results)]) + "\n"
 
 
 def write(directory, results, skipped, options):

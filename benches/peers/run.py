@@ -10,9 +10,10 @@ import time
 import inputs
 import kafka
 import latency
+import nexmark
 import processes
 import report
-from inputs import KAFKA, LATENCY, MEMORY, Workload
+from inputs import KAFKA, LATENCY, MEMORY, NEXMARK, Workload
 from peers import CACHE, PEERS, Tidegate, Unavailable
 from processes import Failed, relative
 from report import EQUAL, FAILED, WRONG
@@ -34,6 +35,7 @@ FULL = [
         "latency", keys=100_000, zipf=True, batch=400_000, batches=15, lane=LATENCY, warm_up_s=30,
         paced_s=120,
     ),
+    *nexmark.workloads("nexmark", batch=100_000, batches=40),
 ]
 QUICK = [
     Workload("quick-running-zipf", keys=100_000, zipf=True, batch=100_000, batches=10),
@@ -51,10 +53,12 @@ QUICK = [
         "quick-latency", keys=100_000, zipf=True, batch=160_000, batches=15, lane=LATENCY,
         warm_up_s=10, paced_s=30,
     ),
+    *nexmark.workloads("quick-nexmark", batch=50_000, batches=10),
 ]
 CHECK = [
     Workload("check-running", keys=100, zipf=True, batch=500, batches=7),
     Workload("check-sliding", keys=100, zipf=False, batch=50, batches=12, window=5),
+    *nexmark.workloads("check-nexmark", batch=1_000, batches=6),
 ]
 SCALES = {"quick": QUICK, "full": FULL, "check": CHECK}
 
@@ -90,10 +94,11 @@ def main():
 
 def compare(workload, systems, broker, options):
     """Runs all systems that take part in a workload, and sums up how they did."""
-    whole, first, answer = inputs.make(workload, CACHE)
+    make = nexmark.make if workload.lane == NEXMARK else inputs.make
+    whole, first, answer = make(workload, CACHE)
     if workload.lane == KAFKA:
         whole, first = broker.filled(whole), broker.filled(first)
-    counting = [system for system in systems if workload.lane in system.notes]
+    counting = [system for system in systems if system.takes(workload)]
     runs = {system.name: [] for system in counting}
     # Round after round, so that what else the machine does falls on all of them.
     for _ in range(options.runs):
@@ -174,7 +179,8 @@ def measure(system, whole, first, answer, options):
     except Unavailable as reason:
         return {"outcome": FAILED, "reason": f"the broker can't be used: {reason}"}
     own_answer = output.parent / "answer"
-    inputs.save(system.fold(lines_of(output), whole.workload), own_answer)
+    fold = system.rows if whole.workload.lane == NEXMARK else system.fold
+    inputs.save(fold(lines_of(output), whole.workload), own_answer)
     if not filecmp.cmp(own_answer, answer, shallow=False):
         reason = f"compare {relative(own_answer)} with {relative(answer)}"
         return {"outcome": WRONG, "reason": reason}

@@ -12,8 +12,9 @@ not among its own jars, and limits a batch with `maxOffsetsPerTrigger`. With `--
 
 import sys
 
-from pyspark.sql import SparkSession
 from pyspark.sql.functions import col, timestamp_seconds, window as time_window
+
+from session import files, session, stream, write_batches
 
 
 def main():
@@ -22,40 +23,21 @@ def main():
         query = between_topics(session(cores, jars), records, changes, batch, way == "--prompt")
     else:
         directory, changes, cores, *window = sys.argv[1:]
-        query = between_files(session(cores, ""), directory, changes, *window)
+        query = between_files(session(cores), directory, changes, *window)
     query.awaitTermination()
 
 
-def session(cores, jars):
-    return (
-        SparkSession.builder.master(f"local[{cores}]")
-        .config("spark.jars", jars)
-        .config("spark.sql.shuffle.partitions", cores)
-        .config("spark.sql.streaming.noDataMicroBatches.enabled", False)
-        .config("spark.driver.memory", "4g")
-        .config("spark.ui.enabled", False)
-        .config("spark.log.level", "ERROR")
-        .getOrCreate()
-    )
-
-
 def between_files(spark, directory, changes, window=None):
-    files = spark.readStream.option("maxFilesPerTrigger", 1)
     if window:
-        lines = files.schema("batch long, word string").csv(directory)
+        lines = files(spark).schema("batch long, word string").csv(directory)
         clocked = lines.withColumn("time", timestamp_seconds("batch"))
         clocked = clocked.withWatermark("time", "1 second")
         windows = time_window("time", f"{window} seconds", "1 second")
         counts = clocked.groupBy(windows, "word").count()
         counts = counts.select(col("window.end").cast("long").alias("end"), "word", "count")
     else:
-        counts = files.text(directory).groupBy("value").count()
-
-    def write(rows, batch):
-        rows.write.csv(f"{changes}/{batch:06}")
-
-    stream = updates(counts, f"{changes}/checkpoint").trigger(availableNow=True)
-    return stream.foreachBatch(write).start()
+        counts = files(spark).text(directory).groupBy("value").count()
+    return write_batches(counts, changes)
 
 
 def between_topics(spark, records, changes, batch, prompt):
@@ -65,14 +47,11 @@ def between_topics(spark, records, changes, batch, prompt):
     words = spark.readStream.format("kafka").options(**options).load()
     counts = words.selectExpr("CAST(value AS STRING) AS word").groupBy("word").count()
     rows = counts.selectExpr("word AS key", "CAST(count AS STRING) AS value")
-    sink = updates(rows, "checkpoint").format("kafka")
-    if not prompt:
-        sink = sink.trigger(availableNow=True)
+    sink = stream(rows, "checkpoint").format("kafka")
+    if prompt:
+        # As soon as the last batch has ended.
+        sink = sink.trigger(processingTime="0 seconds")
     return sink.option("kafka.bootstrap.servers", broker).start(topic=changes.split("/")[3])
-
-
-def updates(rows, checkpoint):
-    return rows.writeStream.outputMode("update").option("checkpointLocation", checkpoint)
 
 
 main()

@@ -1,10 +1,13 @@
 //! Feldera's dbsp on what `run.py` makes: a step of the circuit for each batch, and what changed in it,
 //! as `word,count,difference`, to a file.
 //!
-//!     dbsp-peer [--memory] WORKERS RECORDS CHANGES BATCH [WINDOW]
+//!     dbsp-peer [--memory | --nexmark QUERY] WORKERS RECORDS CHANGES BATCH [WINDOW]
 //!
 //! With `--memory` the records are read before, and the changes written after what is timed: from the
 //! first batch that goes in to the last change that each worker has put out. Prints `took SECONDS`.
+//! With `--nexmark` it is one of Nexmark's queries (`nexmark/`).
+
+mod nexmark;
 
 use std::error::Error;
 use std::fmt::Display;
@@ -42,8 +45,10 @@ fn main() -> Result<()> {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
     let memory = arguments.first().is_some_and(|first| first == "--memory");
     arguments.drain(..usize::from(memory));
+    let nexmark = arguments.first().is_some_and(|first| first == "--nexmark");
+    let query = arguments.drain(..2 * usize::from(nexmark)).nth(1);
     let [workers, records, changes, batch, window @ ..] = arguments.as_slice() else {
-        return Err("give [--memory] WORKERS RECORDS CHANGES BATCH [WINDOW]".into());
+        return Err("give [--memory | --nexmark QUERY] WORKERS RECORDS CHANGES BATCH [WINDOW]".into());
     };
     let peer = Peer {
         memory,
@@ -52,6 +57,9 @@ fn main() -> Result<()> {
         changes: changes.clone(),
         batch: batch.parse()?,
     };
+    if let Some(query) = query {
+        return nexmark::run(query, &peer);
+    }
     match window {
         [] if memory => peer.running::<u64>(),
         [] => peer.running::<String>(),

@@ -1,18 +1,10 @@
-import java.io.BufferedWriter;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.LocalDateTime;
-import java.time.ZoneOffset;
-import org.apache.flink.api.connector.sink2.Sink;
-import org.apache.flink.api.connector.sink2.SinkWriter;
-import org.apache.flink.api.connector.sink2.WriterInitContext;
+import java.time.temporal.ChronoUnit;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.flink.table.api.Table;
 import org.apache.flink.table.api.bridge.java.StreamTableEnvironment;
-import org.apache.flink.types.Row;
-import org.apache.flink.types.RowKind;
 
 /**
  * Flink SQL on what {@code run.py} makes: {@code Count CORES RECORDS CHANGES BATCH [WINDOW]}, in a
@@ -84,7 +76,7 @@ public final class Count {
             return;
         }
         Path changes = Files.createDirectories(Path.of(arguments[2]));
-        tables.toChangelogStream(counts).sinkTo(new Changes(changes.toString()));
+        tables.toChangelogStream(counts).sinkTo(new Changes(changes.toString(), false, ChronoUnit.SECONDS));
         environment.execute();
     }
 
@@ -92,43 +84,5 @@ public final class Count {
         String[] parts = url.split("/");
         return "'connector' = '" + connector + "', 'properties.bootstrap.servers' = '" + parts[2]
                 + "', 'topic' = '" + parts[3] + "'";
-    }
-
-    /** Writes new rows, separated by commas, to a file for each subtask; a key has one subtask. */
-    private record Changes(String directory) implements Sink<Row> {
-        @Override
-        public SinkWriter<Row> createWriter(WriterInitContext context) throws IOException {
-            int subtask = context.getTaskInfo().getIndexOfThisSubtask();
-            BufferedWriter file = Files.newBufferedWriter(Path.of(directory, subtask + ".csv"));
-            return new SinkWriter<>() {
-                @Override
-                public void write(Row row, Context at) throws IOException {
-                    if (row.getKind() == RowKind.UPDATE_BEFORE) {
-                        return;
-                    }
-                    for (int field = 0; field < row.getArity(); field++) {
-                        file.write(field == 0 ? "" : ",");
-                        file.write(text(row.getField(field)));
-                    }
-                    file.newLine();
-                }
-
-                @Override
-                public void flush(boolean endOfInput) throws IOException {
-                    file.flush();
-                }
-
-                @Override
-                public void close() throws IOException {
-                    file.close();
-                }
-            };
-        }
-
-        private static String text(Object field) {
-            return field instanceof LocalDateTime time
-                    ? Long.toString(time.toEpochSecond(ZoneOffset.UTC))
-                    : field.toString();
-        }
     }
 }

@@ -1,0 +1,1 @@
+SELECT auction, bidder, price, channel, url, time_ms, extra FROM bid
