@@ -36,6 +36,14 @@ pub fn bench_page(report: &GridReport, against: &[Comparison]) -> String {
     if !report.saturations.is_empty() {
         body += &saturation(report);
     }
+    if !report.instructions.is_empty() {
+        body += &format!(
+            "<h2>Instructions</h2>\n<p class=\"soft\">What the processor executes for a record, whatever \
+             else the machine does, and how many times faster the busiest thread is through than one \
+             worker if each has a core.</p>\n{}",
+            report.instructions_table().html()
+        );
+    }
     for workload in &grid.workloads {
         for interval_ms in &grid.intervals_ms {
             let of = |row: &&GridRow| {

@@ -1,8 +1,11 @@
 //! A run of the program as a user would start it.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
+
+use tempfile::TempDir;
 
 use super::{Cell, Grid, GridError};
 use crate::bench::PARENT_VARIABLE;
@@ -20,7 +23,6 @@ pub(super) struct Ended {
 
 /// Runs a cell for the time of the grid.
 pub(super) fn run(program: &Path, cell: &Cell, grid: &Grid) -> Result<Ended, GridError> {
-    let system = |what| move |source| GridError::System { what, source };
     let place = tempfile::tempdir().map_err(system("make a directory"))?;
     let metrics = place.path().join("metrics");
     let Cell { workload, workers, processes, interval_ms, rate } = cell;
@@ -38,23 +40,11 @@ pub(super) fn run(program: &Path, cell: &Cell, grid: &Grid) -> Result<Ended, Gri
     let arguments: Vec<&str> = shown.split_whitespace().collect();
     let shown = format!("tidegate {shown} FILE");
     let mut command = Command::new(program);
-    command
-        .args(&arguments)
-        .arg(&metrics)
-        .current_dir(place.path())
-        .env(PARENT_VARIABLE, std::process::id().to_string())
-        .stdin(Stdio::null());
+    command.args(&arguments).arg(&metrics);
     let (begun, computed) = (Instant::now(), computed_by_children());
-    let ended = command.output().map_err(system("start the program again"))?;
+    end(command, &place, &shown)?;
     let wall_s = begun.elapsed().as_secs_f64();
     let cpu_s = computed_by_children().zip(computed).map(|(after, before)| after - before);
-    if !ended.status.success() {
-        let said = String::from_utf8_lossy(&ended.stderr);
-        // What went wrong comes first, the usage last.
-        let said = said.lines().find(|line| line.starts_with("error")).unwrap_or(&said);
-        let said = said.trim().to_owned();
-        return Err(GridError::Run { command: shown, status: ended.status.to_string(), said });
-    }
     let text = std::fs::read_to_string(&metrics).map_err(system("read what was measured"))?;
     let records = text.lines().map(serde_json::from_str).collect::<Result<Vec<_>, _>>();
     let mut records = records
@@ -63,6 +53,33 @@ pub(super) fn run(program: &Path, cell: &Cell, grid: &Grid) -> Result<Ended, Gri
     // seems to be in time.
     records.pop();
     Ok(Ended { command: shown, records, cpu_s, wall_s })
+}
+
+/// Runs a command in a directory to its end; `shown` is how people would write it.
+pub(super) fn end(mut command: Command, place: &TempDir, shown: &str) -> Result<(), GridError> {
+    command
+        .current_dir(place.path())
+        .env(PARENT_VARIABLE, std::process::id().to_string())
+        .stdin(Stdio::null());
+    let ended = command.output().map_err(|source| match source.kind() {
+        ErrorKind::NotFound => GridError::NotInstalled {
+            program: command.get_program().to_string_lossy().into_owned(),
+        },
+        _ => GridError::System { what: "start the program again", source },
+    })?;
+    if ended.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&ended.stderr);
+    // What went wrong comes first, the usage last.
+    let said = said.lines().find(|line| line.starts_with("error")).unwrap_or(&said);
+    let (command, said) = (shown.to_owned(), said.trim().to_owned());
+    Err(GridError::Run { command, status: ended.status.to_string(), said })
+}
+
+/// An error of the operating system, at what was tried.
+pub(super) fn system(what: &'static str) -> impl Fn(std::io::Error) -> GridError {
+    move |source| GridError::System { what, source }
 }
 
 /// What the processes that this one has waited for have computed, in seconds, and those that they have

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cell, Grid, GridError, Run, Saturation};
+use super::{Cell, Grid, GridError, Instructions, Run, Saturation};
 use crate::compare::Machine;
 
 /// What a file begins with.
@@ -31,6 +31,8 @@ pub enum Line {
     Run(Run),
     /// The highest rate that a job can keep up with.
     Saturation(Saturation),
+    /// What a job executes for a record.
+    Instructions(Instructions),
 }
 
 /// All that a file says.
@@ -42,6 +44,8 @@ pub struct GridReport {
     pub runs: Vec<Run>,
     /// The highest rates.
     pub saturations: Vec<Saturation>,
+    /// What was executed for a record.
+    pub instructions: Vec<Instructions>,
 }
 
 impl GridReport {
@@ -51,7 +55,12 @@ impl GridReport {
     fn new(grid: &Grid) -> Self {
         let (kind, machine) = (Self::KIND.to_owned(), Machine::this());
         let header = GridHeader { kind, version: 1, machine, grid: grid.clone() };
-        GridReport { header, runs: Vec::new(), saturations: Vec::new() }
+        GridReport::empty(header)
+    }
+
+    fn empty(header: GridHeader) -> Self {
+        let (runs, saturations, instructions) = (Vec::new(), Vec::new(), Vec::new());
+        GridReport { header, runs, saturations, instructions }
     }
 
     /// Reads what was written; a last line that is not whole is left out.
@@ -66,7 +75,7 @@ impl GridReport {
         if (&*header.kind, header.version) != (Self::KIND, 1) {
             return Err(format!("it is of kind `{}`, version {}", header.kind, header.version));
         }
-        let mut report = GridReport { header, runs: Vec::new(), saturations: Vec::new() };
+        let mut report = GridReport::empty(header);
         for (number, line) in lines.enumerate().filter(|(_, line)| line.ends_with('\n')) {
             let line = serde_json::from_str(line)
                 .map_err(|error| format!("its line {}: {error}", number + 2))?;
@@ -79,6 +88,7 @@ impl GridReport {
         match line {
             Line::Run(run) => self.runs.push(run),
             Line::Saturation(found) => self.saturations.push(found),
+            Line::Instructions(found) => self.instructions.push(found),
         }
     }
 
@@ -88,6 +98,10 @@ impl GridReport {
 
     pub(super) fn has_saturation(&self, shape: &Cell) -> bool {
         self.saturations.iter().any(|found| found.cell.shape() == shape.shape())
+    }
+
+    pub(super) fn has_instructions(&self, shape: &Cell) -> bool {
+        self.instructions.iter().any(|found| found.cell == *shape)
     }
 }
 

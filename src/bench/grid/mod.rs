@@ -10,6 +10,7 @@
 
 mod child;
 mod file;
+mod instructions;
 mod latency;
 mod run;
 mod saturation;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use file::{GridFile, GridHeader, GridReport, Line};
+pub use instructions::Instructions;
 pub use latency::Ccdf;
 pub use run::{Run, Sample};
 pub use saturation::{Probe, Saturation};
@@ -51,6 +53,9 @@ pub struct Grid {
     /// If the highest rate that can be kept up with is looked for: records at this p99, in
     /// milliseconds, or below.
     pub saturation_p99_ms: Option<f64>,
+    /// Whether instructions are counted: each workload on each number of workers, in one process.
+    #[serde(default)]
+    pub instructions: bool,
     /// Whether several workers in several processes are measured, too, and not only one worker in
     /// each.
     pub crossed: bool,
@@ -71,6 +76,7 @@ impl Grid {
             warm_up_ms: 400,
             measured_ms: 1_200,
             saturation_p99_ms: Some(250.0),
+            instructions: false,
             crossed: false,
             seed: 1,
         }
@@ -121,6 +127,14 @@ impl Grid {
         shapes
     }
 
+    /// Its shapes in one process, at the first interval only: where all records are there from the
+    /// beginning, an interval means nothing.
+    fn counted(&self) -> Vec<Cell> {
+        let mut shapes = if self.instructions { self.shapes() } else { Vec::new() };
+        shapes.retain(|shape| shape.processes == 1 && shape.interval_ms == self.intervals_ms[0]);
+        shapes
+    }
+
     /// What can't be measured.
     ///
     /// # Errors
@@ -164,6 +178,12 @@ impl Cell {
         self.workers * self.processes
     }
 
+    /// Whether it is the same as another, but for its rate, on one worker.
+    fn is_one_worker_of(&self, other: &Cell) -> bool {
+        self.peers() == 1
+            && (&self.workload, self.interval_ms) == (&other.workload, other.interval_ms)
+    }
+
     /// As people write it: `wordcount, 2 workers, 20 ms`.
     pub fn shape(&self) -> String {
         let workers = match (self.processes, self.workers) {
@@ -196,6 +216,12 @@ pub enum GridError {
         /// What it said last.
         said: String,
     },
+    /// A program that is needed is not there.
+    #[error("there is no `{program}` on this machine: install it, or leave out what needs it")]
+    NotInstalled {
+        /// The program.
+        program: String,
+    },
     /// A run left nothing to look at.
     #[error("`{command}` has measured nothing: {why}")]
     Nothing {
@@ -222,7 +248,8 @@ pub enum GridError {
     },
 }
 
-/// Measures what is not in the file yet: all cells of the grid, and the rates that can be kept up with.
+/// Measures what is not in the file yet: instructions if they are asked for, all cells of the grid, and
+/// the rates that can be kept up with.
 ///
 /// # Errors
 ///
@@ -237,8 +264,19 @@ pub fn measure(
     grid.check()?;
     let cells = grid.cells();
     let shapes = if grid.saturation_p99_ms.is_some() { grid.shapes() } else { Vec::new() };
-    let all = cells.len() * grid.repeats + shapes.len();
+    let counted = grid.counted();
+    let all = counted.len() + cells.len() * grid.repeats + shapes.len();
     let mut done = 0;
+    // First: whether there is something to count with is known at once.
+    for shape in counted {
+        let said = format!("{}, instructions", shape.shape());
+        progress(Progress { done, all, doing: &said });
+        if !file.report().has_instructions(&shape) {
+            let found = Instructions::count(program, &shape, grid)?;
+            file.add(Line::Instructions(found))?;
+        }
+        done += 1;
+    }
     // By turns: what else happens on the machine should not fall to one cell alone.
     for repeat in 0..grid.repeats {
         for cell in &cells {

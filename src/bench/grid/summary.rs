@@ -158,11 +158,7 @@ impl GridReport {
         ]);
         for found in &self.saturations {
             let Saturation { cell, probes, .. } = found;
-            let alone = self.saturations.iter().find(|other| {
-                let Cell { workload, interval_ms, .. } = &other.cell;
-                (workload, interval_ms) == (&cell.workload, &cell.interval_ms)
-                    && other.cell.peers() == 1
-            });
+            let alone = self.saturations.iter().find(|other| other.cell.is_one_worker_of(cell));
             let ratio = alone.filter(|_| cell.peers() > 1).map(|alone| cell.rate / alone.cell.rate);
             let best = probes.iter().find(|probe| probe.rate == cell.rate);
             table.row([
@@ -174,6 +170,42 @@ impl GridReport {
             ]);
         }
         table
+    }
+
+    /// What a record costs in instructions, and how many times faster the busiest thread would be
+    /// through with its part than one worker alone, if every thread had a core.
+    pub fn instructions_table(&self) -> Table {
+        let mut table = Table::new([
+            "instructions of a record",
+            "all threads",
+            "busiest thread",
+            "of one worker",
+        ]);
+        for found in &self.instructions {
+            let alone =
+                self.instructions.iter().find(|other| other.cell.is_one_worker_of(&found.cell));
+            let ratio = alone.filter(|_| found.cell.peers() > 1);
+            let ratio = ratio.map(|alone| alone.busiest / found.busiest);
+            table.row([
+                found.cell.shape(),
+                format!("{:.0}", found.all),
+                format!("{:.0}", found.busiest),
+                ratio.map_or(String::new(), |ratio| format!("{ratio:.2}")),
+            ]);
+        }
+        table
+    }
+
+    /// Whether several workers in one process keep up with clearly less than their number would have it.
+    fn scales_badly(&self) -> bool {
+        self.saturations.iter().any(|found| {
+            let (cell, wanted) = (&found.cell, 0.8 * found.cell.workers as f64);
+            let alone = self.saturations.iter().find(|other| other.cell.is_one_worker_of(cell));
+            let free = cell.workers <= self.header.machine.cores;
+            cell.processes == 1
+                && free
+                && alone.is_some_and(|alone| cell.rate < wanted * alone.cell.rate)
+        })
     }
 
     /// What should be known about the figures.
@@ -190,6 +222,13 @@ impl GridReport {
                  CPU time of a record",
                 machine.cores
             ));
+        }
+        if self.scales_badly() && self.instructions.is_empty() {
+            notes.push(
+                "several workers are less than 0.8 times their number as fast as one: if something else \
+                 had the cores, `--instructions` shows what does not depend on it"
+                    .to_owned(),
+            );
         }
         for row in self.rows().iter().filter(|row| row.progress_share > 1.0) {
             notes.push(format!(
@@ -219,6 +258,9 @@ impl fmt::Display for GridReport {
         }
         if !self.saturations.is_empty() {
             writeln!(f, "{}", self.saturation_table())?;
+        }
+        if !self.instructions.is_empty() {
+            writeln!(f, "{}", self.instructions_table())?;
         }
         writeln!(f, "Latencies are from when a batch or a record was due until all sinks had it.")?;
         self.notes().iter().try_for_each(|note| writeln!(f, "note: {note}"))

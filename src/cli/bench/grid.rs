@@ -64,6 +64,11 @@ pub struct GridOptions {
     #[arg(long, conflicts_with = "p99_below")]
     no_saturation: bool,
 
+    /// Count instructions, too, under Valgrind, which must be there: what a record costs on each number of
+    /// workers, whatever else the machine does. Takes a minute
+    #[arg(long)]
+    instructions: bool,
+
     /// The seed of the records [default: 1]
     #[arg(long, value_name = "SEED")]
     seed: Option<u64>,
@@ -123,6 +128,7 @@ impl GridOptions {
         grid.measured_ms = self.measured.as_ref().map_or(grid.measured_ms, milliseconds);
         let most = self.p99_below.map(|time| time.as_secs_f64() * 1e3);
         grid.saturation_p99_ms = most.or(grid.saturation_p99_ms).filter(|_| !self.no_saturation);
+        grid.instructions = self.instructions;
         grid.seed = self.seed.unwrap_or(grid.seed);
         grid
     }
