@@ -22,7 +22,7 @@ COMPARED = {
 LATENCIES = {"p50_ms": "p50", "p99_ms": "p99", "max_ms": "max"}
 
 # What runs beside the peers.
-NO_PEERS = {"tidegate", "tidegate-saved", "bare-loop"}
+NO_PEERS = {"tidegate", "tidegate-saved", "bare-loop", "rdkafka-loop"}
 
 
 def in_words(run):
@@ -129,14 +129,18 @@ def table(result, skipped):
 
 
 def faster(results):
-    """A sentence on which workloads a peer did faster than Tidegate."""
-    names = [
-        f"{row['name']} on {result['workload']} ({row['of_tidegate']:.2f} times its rate)"
+    """A sentence on which workloads a peer did faster than Tidegate, where peers have figures."""
+    shares = [
+        (row["of_tidegate"], f"{row['name']} on {result['workload']}")
         for result in results
+        if result["lane"] != LATENCY
         for row in result["systems"]
-        if row["name"] not in NO_PEERS and row.get("of_tidegate", 0) > 1
+        if row["name"] not in NO_PEERS and row.get("of_tidegate")
     ]
-    return f"Faster than Tidegate: {', '.join(names) or 'none'}."
+    if not shares:
+        return []
+    names = [f"{name} ({share:.2f} times its rate)" for share, name in shares if share > 1]
+    return ["", f"Faster than Tidegate: {', '.join(names) or 'none'}."]
 
 
 def terminal(results, skipped):
@@ -146,7 +150,7 @@ def terminal(results, skipped):
         widths = [max(map(len, column)) for column in zip(*rows)]
         parts.append(f"\n{result['workload']}: {result['about']}\n")
         parts += ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-    return "\n".join([*parts, "", faster(results)])
+    return "\n".join([*parts, *faster(results)])
 
 
 def markdown(results, skipped, machine):
@@ -155,7 +159,7 @@ def markdown(results, skipped, machine):
         head, *rows = table(result, skipped)
         parts += ["", f"## {result['workload']}", "", result["about"], ""]
         parts += [f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows]]
-    return "\n".join([*parts, "", faster(results)]) + "\n"
+    return "\n".join([*parts, *faster(results)]) + "\n"
 
 
 def write(directory, results, skipped, options):

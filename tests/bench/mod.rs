@@ -4,6 +4,7 @@
 //! forms, and verdicts where there is nothing to tell. Can't catch a figure that is wrong in all of
 //! them: the unit tests of `bench::grid` compare latencies with a stall of a known length.
 
+mod instructions;
 mod peers;
 
 use std::fs;
@@ -21,7 +22,7 @@ pub fn trials() -> Vec<Trial> {
         the_highest_rate_is_looked_for,
         what_can_not_be_measured_is_refused_before_anything_runs,
     ];
-    [grid, peers::trials()].into_iter().flatten().collect()
+    [grid, instructions::trials(), peers::trials()].into_iter().flatten().collect()
 }
 
 const GRID: &str = "bench --workload wordcount,clickstream --workers 1 --processes 1,2 --interval 10ms \
