@@ -26,6 +26,11 @@ pub fn day_of(time_ms: i64) -> String {
     format!("{year:04}-{month:02}-{day:02}")
 }
 
+/// When the day of a time began, in milliseconds since 1970.
+pub(super) fn midnight_before(time_ms: i64) -> i64 {
+    time_ms.div_euclid(DAY_MS) * DAY_MS
+}
+
 /// The hour of the day.
 ///
 /// ```

@@ -1,6 +1,6 @@
 //! q15: statistics of a day.
 
-use super::day_of;
+use super::calendar::{day_of, midnight_before};
 use super::statistics::{Statistics, statistics_by};
 use crate::source::generator::nexmark::NexmarkEvent;
 use crate::{DStream, Table};
@@ -18,5 +18,6 @@ use crate::{DStream, Table};
 /// assert_eq!((&*days[0].0, days[0].1.bids.all), ("2015-07-15", 92));
 /// ```
 pub fn q15(events: DStream<'_, NexmarkEvent>) -> Table<'_, (String, Statistics)> {
-    statistics_by(events, |bid| day_of(bid.time_ms))
+    let days = statistics_by(events, |bid| midnight_before(bid.time_ms));
+    days.map(|(midnight, statistics)| (day_of(midnight), statistics))
 }

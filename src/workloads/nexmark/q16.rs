@@ -1,6 +1,6 @@
 //! q16: statistics of a channel.
 
-use super::day_of;
+use super::calendar::{day_of, midnight_before};
 use super::statistics::{Statistics, statistics_by};
 use crate::source::generator::nexmark::NexmarkEvent;
 use crate::{DStream, Table};
@@ -18,5 +18,6 @@ use crate::{DStream, Table};
 /// assert_eq!(bids, 92);
 /// ```
 pub fn q16(events: DStream<'_, NexmarkEvent>) -> Table<'_, ((String, String), Statistics)> {
-    statistics_by(events, |bid| (bid.channel.clone(), day_of(bid.time_ms)))
+    let days = statistics_by(events, |bid| (bid.channel.clone(), midnight_before(bid.time_ms)));
+    days.map(|((channel, midnight), statistics)| ((channel, day_of(midnight)), statistics))
 }

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use tidegate_operators::Aggregate;
 
+use super::ByRank;
+use super::calendar::{day_of, midnight_before};
 use super::kinds::bids;
-use super::{ByRank, day_of};
 use crate::source::generator::nexmark::NexmarkEvent;
 use crate::{DStream, Table};
 
@@ -58,6 +59,7 @@ impl Aggregate<i64> for OfPrices {
 /// assert!(prices.iter().all(|(_, of)| of.min <= of.mean && of.mean <= of.max));
 /// ```
 pub fn q17(events: DStream<'_, NexmarkEvent>) -> Table<'_, ((u64, String), Prices)> {
-    let prices = bids(events).map(|bid| ((bid.auction, day_of(bid.time_ms)), bid.price));
-    prices.uid("prices").running().aggregate_by_key(OfPrices)
+    let prices = bids(events).map(|bid| ((bid.auction, midnight_before(bid.time_ms)), bid.price));
+    let prices = prices.uid("prices").running().aggregate_by_key(OfPrices);
+    prices.map(|((auction, midnight), prices)| ((auction, day_of(midnight)), prices))
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tidegate_operators::Record;
 
+use super::calendar::midnight_before;
 use super::kinds::bids;
 use super::{ByRank, PriceRank, minute_of};
 use crate::source::generator::nexmark::{Bid, NexmarkEvent};
@@ -22,14 +23,29 @@ pub struct Statistics {
     pub auctions: ByRank,
 }
 
-impl Statistics {
-    fn plus(&self, other: &Statistics) -> Statistics {
-        Statistics {
-            minute: self.minute.as_str().max(&other.minute).to_owned(),
+/// The same, in numbers only, so that adding up makes no text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Counts {
+    /// Milliseconds of the day until the last bid.
+    last_ms: i64,
+    bids: ByRank,
+    bidders: ByRank,
+    auctions: ByRank,
+}
+
+impl Counts {
+    fn plus(&self, other: &Counts) -> Counts {
+        Counts {
+            last_ms: self.last_ms.max(other.last_ms),
             bids: self.bids.plus(other.bids),
             bidders: self.bidders.plus(other.bidders),
             auctions: self.auctions.plus(other.auctions),
         }
+    }
+
+    fn shown(self) -> Statistics {
+        let Counts { last_ms, bids, bidders, auctions } = self;
+        Statistics { minute: minute_of(last_ms), bids, bidders, auctions }
     }
 }
 
@@ -40,16 +56,16 @@ enum Subject {
     Auction(u64),
 }
 
-/// The statistics of each group of bids.
+/// The statistics of each group of bids; all bids of a group are of one day.
 pub(super) fn statistics_by<'s, K: Record>(
     events: DStream<'s, NexmarkEvent>,
     group: impl Fn(&Bid) -> K + 'static,
 ) -> Table<'s, (K, Statistics)> {
     let bids = bids(events).key_by(group);
-    let counts = bids.clone().map_values(|bid| Statistics {
-        minute: minute_of(bid.time_ms),
+    let counts = bids.clone().map_values(|bid| Counts {
+        last_ms: bid.time_ms - midnight_before(bid.time_ms),
         bids: ByRank::of_price(bid.price),
-        ..Statistics::default()
+        ..Counts::default()
     });
     // In all and at each rank something is new once.
     let subjects = bids.flat_map(|(group, bid)| {
@@ -61,9 +77,10 @@ pub(super) fn statistics_by<'s, K: Record>(
     let firsts = subjects.uid("subjects").drop_duplicates().map_values(|(subject, rank)| {
         let one = rank.map_or(ByRank { all: 1, ..ByRank::default() }, ByRank::one_of);
         match subject {
-            Subject::Bidder(_) => Statistics { bidders: one, ..Statistics::default() },
-            Subject::Auction(_) => Statistics { auctions: one, ..Statistics::default() },
+            Subject::Bidder(_) => Counts { bidders: one, ..Counts::default() },
+            Subject::Auction(_) => Counts { auctions: one, ..Counts::default() },
         }
     });
-    counts.union(firsts).uid("statistics").running().reduce_by_key(Statistics::plus)
+    let counts = counts.union(firsts).uid("statistics").running().reduce_by_key(Counts::plus);
+    counts.map(|(group, counts)| (group, counts.shown()))
 }
