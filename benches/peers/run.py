@@ -58,7 +58,7 @@ QUICK = [
 CHECK = [
     Workload("check-running", keys=100, zipf=True, batch=500, batches=7),
     Workload("check-sliding", keys=100, zipf=False, batch=50, batches=12, window=5),
-    *nexmark.workloads("check-nexmark", batch=1_000, batches=6),
+    *nexmark.workloads("check-nexmark", batch=5_000, batches=6),
 ]
 SCALES = {"quick": QUICK, "full": FULL, "check": CHECK}
 
