@@ -2,19 +2,24 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use libtest_mimic::Trial;
 
-use crate::support::{skipped, test};
+use crate::support::{skipped, test_within};
 
 const NAME: &str = "tidegate_gives_the_plain_answer";
+/// For two runs of 21 workloads.
+const LIMIT: Duration = Duration::from_secs(300);
 
 pub fn trials() -> Vec<Trial> {
     let version = Command::new("python3")
         .args(["-c", "import sys; sys.exit(sys.version_info < (3, 10))"])
         .status();
     match version {
-        Ok(status) if status.success() => vec![test("bench::peers", NAME, gives_the_plain_answer)],
+        Ok(status) if status.success() => {
+            vec![test_within("bench::peers", NAME, LIMIT, gives_the_plain_answer)]
+        }
         _ => vec![skipped("bench::peers", NAME, "there is no Python 3.10 or later (`python3`)")],
     }
 }
