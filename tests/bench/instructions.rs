@@ -23,7 +23,7 @@ const BENCH: &str = "bench --workload wordcount --workers 1,2 --processes 1 --in
 /// workers.
 const STAND_IN: &str = r#"#!/bin/sh
 while [ "${1#--}" != "$1" ]; do shift; done
-"$@" || exit
+TIDEGATE_PARENT=$$ "$@" || exit
 records=$(echo "$@" | sed 's/.*records=\([0-9]*\).*/\1/')
 workers=$(echo "$@" | sed 's/.*--workers \([0-9]*\).*/\1/')
 echo "totals: 1000000" > counts-01
