@@ -103,30 +103,38 @@ pub(super) fn read(store: &Store, before: Option<u64>) -> Result<(Planned, Cut),
     let is_earlier = |name: &String| {
         before.is_none_or(|before| generation_of(name).is_none_or(|generation| generation < before))
     };
-    let logs = names.filter(is_earlier).map(|name| {
-        let known = cuts.get(&name).copied();
-        (name, known)
-    });
+    let mut logs = Vec::new();
+    for name in names.filter(is_earlier) {
+        // One that has gone since it was listed was not needed; nor is what a job that was taken over
+        // has written to one that had gone.
+        if let Some(bytes) = store.read_if_there(&name)? {
+            let known = cuts.get(&name).copied();
+            logs.push((name, bytes, known));
+        }
+    }
     read_logs(store, logs)
 }
 
 /// The same, by the cut that a generation has made.
 pub(super) fn read_before(store: &Store, generation: u64) -> Result<Planned, RecoveryError> {
     let cut = generation::read_cut(store, generation)?;
-    let logs = cut.into_iter().map(|(name, length)| (name, Some(length)));
+    let mut logs = Vec::new();
+    for (name, length) in cut {
+        let bytes = store.read(&name)?;
+        logs.push((name, bytes, Some(length)));
+    }
     Ok(read_logs(store, logs)?.0)
 }
 
 fn read_logs(
     store: &Store,
-    logs: impl Iterator<Item = (String, Option<u64>)>,
+    logs: Vec<(String, Vec<u8>, Option<u64>)>,
 ) -> Result<(Planned, Cut), RecoveryError> {
     let (mut rows, mut cut) = (Vec::<PlanRow>::new(), Cut::new());
     let mut planners = BTreeMap::new();
-    for (name, known) in logs {
+    for (name, mut bytes, known) in logs {
         let planner = generation_of(&name)
             .ok_or_else(|| store.damaged(&name, "it is not named as a log of the plan"))?;
-        let mut bytes = store.read(&name)?;
         if let Some(length) = known {
             bytes.truncate(usize::try_from(length).unwrap_or(usize::MAX));
         }
@@ -164,7 +172,10 @@ pub(super) fn ended_before(store: &Store, oldest: BatchId) -> Result<Vec<String>
     // The newest is being written.
     for file in logs.iter().take(logs.len().saturating_sub(1)) {
         let name = format!("plan/{file}");
-        let bytes = store.read(&name)?;
+        let Some(bytes) = store.read_if_there(&name)? else {
+            ended.push(name);
+            continue;
+        };
         let last = frames::whole(&bytes).0.last().and_then(|frame| {
             let rows: Vec<PlanRow> = SerdeCodec.decode(frame).ok()?;
             rows.last().map(|row| row.tick.id)

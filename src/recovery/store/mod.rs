@@ -122,6 +122,15 @@ impl Store {
         self.backend.read(name).map_err(self.failed(name))
     }
 
+    /// The same; `None`, if it is not there.
+    pub(crate) fn read_if_there(&self, name: &str) -> Result<Option<Vec<u8>>, RecoveryError> {
+        match self.backend.read(name) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.failed(name)(error)),
+        }
+    }
+
     /// The names of what is in a directory, sorted; none, if there is no such directory.
     pub(crate) fn list(&self, directory: &str) -> Result<Vec<String>, RecoveryError> {
         self.backend.list(directory).map_err(self.failed(directory))

@@ -122,7 +122,12 @@ impl Backend for Objects {
         if !is_log(name) {
             return Ok(runtime()?.block_on(self.get(self.path(name)?))?);
         }
-        let reads = self.parts(name)?.into_iter().map(|path| self.get(path));
+        let parts = self.parts(name)?;
+        // What a job leaves that was taken over may come after the log has gone.
+        if parts.first() != Some(&self.path(&part(name, 0))?) {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "the log has no beginning"));
+        }
+        let reads = parts.into_iter().map(|path| self.get(path));
         let reads = stream::iter(reads).buffered(READS).try_concat();
         Ok(runtime()?.block_on(reads)?)
     }
@@ -139,10 +144,12 @@ impl Backend for Objects {
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        let paths = match is_log(name) {
-            true => self.parts(name)?,
-            false => vec![self.path(name)?],
-        };
+        let mut paths = vec![self.path(name)?];
+        if is_log(name) {
+            // Without its beginning it has gone, however much of it is left.
+            self.remove(&part(name, 0))?;
+            paths = self.parts(name)?;
+        }
         let removals = self.store.delete_stream(stream::iter(paths.into_iter().map(Ok)).boxed());
         let gone = removals.filter_map(async |removed| match removed {
             Ok(_) | Err(Error::NotFound { .. }) => None,
@@ -185,5 +192,32 @@ impl Append for Parts {
 
     fn is_long(&self) -> bool {
         self.next >= APPENDS_MAX
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use object_store::memory::InMemory;
+
+    use super::*;
+
+    #[test]
+    fn what_comes_after_a_log_has_gone_is_no_log_and_goes_with_it() {
+        let objects = Objects { store: Arc::new(InMemory::new()), prefix: Path::default() };
+        let name = "plan/0000000001-000000.log";
+        let mut log = objects.begin_log(name).unwrap();
+        log.append(b"one").unwrap();
+        log.append(b"two").unwrap();
+        assert_eq!(objects.read(name).unwrap(), b"onetwo");
+        objects.remove(name).unwrap();
+        assert!(objects.list("plan").unwrap().is_empty());
+        // Whoever writes it was asleep meanwhile.
+        log.append(b"three").unwrap();
+        assert_eq!(objects.list("plan").unwrap(), ["0000000001-000000.log"]);
+        assert_eq!(objects.read(name).unwrap_err().kind(), io::ErrorKind::NotFound);
+        objects.remove(name).unwrap();
+        assert!(objects.list("plan").unwrap().is_empty());
     }
 }
