@@ -92,13 +92,12 @@ impl<D: Record> Sink<D> for TextFiles<D> {
     }
 }
 
-/// Creates the directory if need be, and a file in it, to see whether that works.
+/// Creates the directory if need be, and a file without a name in it, to see whether that works:
+/// nothing of it is left, even if the job is killed right then.
 pub(super) fn writable(directory: &Path) -> Result<(), SinkError> {
-    let probe = directory.join(format!(".tidegate-probe-{}", std::process::id()));
     let failed = |source| SinkError::File { path: directory.to_owned(), source };
     fs::create_dir_all(directory).map_err(failed)?;
-    fs::write(&probe, b"").map_err(failed)?;
-    fs::remove_file(&probe).map_err(failed)
+    tempfile::tempfile_in(directory).map(drop).map_err(failed)
 }
 
 struct FileWriter<D> {
