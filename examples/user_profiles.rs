@@ -88,11 +88,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("batch {}: {} changes of profiles", batch.tick.id, batch.changes.len());
     }
     let summary = job.join()?;
-    let last = profiles_read.readable().map_or(0, |batches| *batches.end());
-    for (user, profile) in profiles_read.rows(last)? {
-        let similar = similar_read.get(&user, last)?;
-        let similar: Vec<&str> = similar.iter().rev().map(|(_, other)| &**other).collect();
-        println!("{user:>4} {}, is like {}", profile.show(), similar.join(" and "));
+    // On several processes it is the first that can read.
+    if let Some(batches) = profiles_read.readable() {
+        let last = *batches.end();
+        for (user, profile) in profiles_read.rows(last)? {
+            let similar = similar_read.get(&user, last)?;
+            let similar: Vec<&str> = similar.iter().rev().map(|(_, other)| &**other).collect();
+            println!("{user:>4} {}, is like {}", profile.show(), similar.join(" and "));
+        }
     }
     println!("{} actions in {} batches", summary.rows_in, summary.batches);
     Ok(())

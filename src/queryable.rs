@@ -21,8 +21,9 @@ use crate::table::Change;
 /// table once more, and the changes of the batches that can be read. A batch costs its changes,
 /// on a thread of its own; a reader holds that thread up for as long as it looks.
 ///
-/// In a cluster it is process 0 that can read it. Clones read the same table; a job that is
-/// started anew begins with an empty one.
+/// In a cluster it is process 0 that can read it; in the others no batch can ever be read, and those who
+/// follow it end with the job. Clones read the same table; a job that is started anew begins with an
+/// empty one.
 ///
 /// ```
 /// use tidegate::source::Queue;
@@ -147,9 +148,30 @@ impl<K, V> Queryable<K, V> {
         Queryable { shared: Arc::new(shared) }
     }
 
+    /// To be held by each worker's part of a job.
+    pub(crate) fn attended(&self) -> Attended<K, V> {
+        Attended { shared: Arc::clone(&self.shared) }
+    }
+
     /// The batches that can be read; `None` before the first one is complete.
     pub fn readable(&self) -> Option<RangeInclusive<BatchId>> {
         lock(&self.shared.versions).readable().map(|(oldest, newest)| oldest..=newest)
+    }
+}
+
+/// A worker's word that its job runs. When it is dropped in a process in which nothing has written, nothing
+/// will.
+pub(crate) struct Attended<K, V> {
+    shared: Arc<Shared<K, V>>,
+}
+
+impl<K, V> Drop for Attended<K, V> {
+    fn drop(&mut self) {
+        let mut versions = lock(&self.shared.versions);
+        if versions.phase == Phase::Waiting {
+            versions.phase = Phase::Over;
+            self.shared.changed.notify_all();
+        }
     }
 }
 

@@ -6,7 +6,8 @@ use tidegate_operators::{Chunks, Record};
 use super::{Change, Table};
 use crate::batch::BatchId;
 use crate::dstream::DStream;
-use crate::queryable::Queryable;
+use crate::engine::build::Phase;
+use crate::queryable::{Attended, Queryable};
 
 impl<'s, K: Record + Sync, V: Record + Sync> Table<'s, (K, V)> {
     /// Lets `reader` read this table while the job runs, at each of its last batches, and follow
@@ -29,7 +30,12 @@ impl<'s, K: Record + Sync, V: Record + Sync> Table<'s, (K, V)> {
     /// ```
     pub fn queryable(self, reader: &Queryable<K, V>) {
         let (ctx, changes) = (self.ctx, self.changes());
-        let operator = RestoredFirst { restored: Vec::new(), slide: changes.slide };
+        let is_run = matches!(ctx.build().phase, Phase::Real(_));
+        let operator = RestoredFirst {
+            restored: Vec::new(),
+            slide: changes.slide,
+            _attended: is_run.then(|| reader.attended()),
+        };
         let chunks = ctx.attach_per_batch("Restored first", changes.chunks.clone(), operator);
         DStream { chunks, ..changes }.sink(reader.clone());
     }
@@ -37,14 +43,16 @@ impl<'s, K: Record + Sync, V: Record + Sync> Table<'s, (K, V)> {
 
 /// Adds the contents with which a table is restored to its first batch, for a sink that has
 /// nothing from an earlier run.
-struct RestoredFirst<D> {
-    restored: Vec<Chunks<Change<D>>>,
+struct RestoredFirst<K, V> {
+    restored: Vec<Chunks<Change<(K, V)>>>,
     slide: u64,
+    /// While the job runs: an operator is dropped with it.
+    _attended: Option<Attended<K, V>>,
 }
 
-impl<D: Record> BatchOperator<BatchId> for RestoredFirst<D> {
-    type Input = Chunks<Change<D>>;
-    type Output = Chunks<Change<D>>;
+impl<K: Record + Sync, V: Record + Sync> BatchOperator<BatchId> for RestoredFirst<K, V> {
+    type Input = Chunks<Change<(K, V)>>;
+    type Output = Chunks<Change<(K, V)>>;
     /// Derived from what makes the table: rebuilt, not saved.
     type Saved = ();
 
@@ -77,17 +85,17 @@ mod tests {
 
     #[test]
     fn restored_contents_wait_for_the_first_batch_with_an_output() {
-        let mut operator = RestoredFirst { restored: Vec::new(), slide: 2 };
+        let mut operator = RestoredFirst { restored: Vec::new(), slide: 2, _attended: None };
         let mut close = |id: BatchId, rows: &[char]| {
             let tick = Tick { id, previous: id.saturating_sub(1), ..Tick::default() };
             let batch = Batch { time: id, tick: (id > 0).then_some(tick) };
-            let changes = rows.iter().map(|row| Change { diff: 1, row: *row }).collect();
+            let changes = rows.iter().map(|row| Change { diff: 1, row: (*row, ()) }).collect();
             let mut given = Vec::new();
-            let mut give = |chunks: &mut Chunks<Change<char>>| given.push(std::mem::take(chunks));
+            let mut give = |chunks: &mut Chunks<Change<(char, ())>>| given.push(std::mem::take(chunks));
             let input = vec![Chunks::loose(changes)];
             operator.close(batch, input, &mut Output::new(&mut give), &mut Tap::new(false));
             let rows = given.into_iter().flat_map(Chunks::into_rows);
-            rows.map(|change| change.row).collect::<String>()
+            rows.map(|change| change.row.0).collect::<String>()
         };
         assert_eq!(close(0, &['a', 'b']), "");
         assert_eq!(close(1, &[]), "");

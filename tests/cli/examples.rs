@@ -46,15 +46,14 @@ pub(super) const NOT_BUILT: &str = "build the examples: cargo build --examples";
 const BY_THE_CLOCK: [&str; 2] = ["clicks", "windowed_wordcount"];
 
 /// Those that are one process: they have a broker, a server or a file of their own, which another process
-/// doesn't know, push records or read tables by hand, or show operators without the engine.
-const ALONE: [&str; 7] = [
+/// doesn't know, push records by hand, or show operators without the engine.
+const ALONE: [&str; 6] = [
     "bare_timely",
     "differential",
     "live_trading_report",
     "operator_kit",
     "own_sink",
     "stock_ticks",
-    "user_profiles",
 ];
 
 /// Some of what some of them must say.

@@ -269,7 +269,7 @@ impl fmt::Display for GridReport {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Grid, GridFile, Line, Run, Sample};
+    use super::super::{Cell, Grid, GridFile, Instructions, Line, Run, Sample, Saturation};
 
     #[test]
     fn more_messages_about_progress_than_records_are_noted() {
@@ -283,5 +283,25 @@ mod tests {
             let noted = file.report().notes().iter().any(|note| note.contains("how far they are"));
             assert_eq!(noted, is_noted, "{progress}");
         }
+    }
+
+    #[test]
+    fn workers_that_scale_badly_where_cores_are_free_are_noted() {
+        let shape = |workers, rate| {
+            let cell = Cell { workers, rate, ..Grid::quick().cells()[0].clone() };
+            Saturation { cell, p99_ms: 250.0, probes: Vec::new() }
+        };
+        let noted = |cores, two, instructions: usize| {
+            let mut report = GridFile::nowhere(&Grid::quick()).report().clone();
+            report.header.machine.cores = cores;
+            report.header.machine.build = "release".to_owned();
+            report.saturations = vec![shape(1, 1e6), shape(2, two)];
+            report.instructions = vec![Instructions::default(); instructions];
+            report.notes().iter().any(|note| note.contains("--instructions"))
+        };
+        assert!(noted(2, 1.5e6, 0));
+        assert!(!noted(2, 1.7e6, 0), "1.7 times is what one may hope for");
+        assert!(!noted(1, 1.5e6, 0), "two workers of one core can't be faster");
+        assert!(!noted(2, 1.5e6, 2), "they have been counted");
     }
 }
