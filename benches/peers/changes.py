@@ -4,7 +4,7 @@ import collections
 import csv
 import json
 
-from inputs import FILE, MEMORY
+from inputs import KAFKA, MEMORY
 
 
 def last_rows(lines, workload):
@@ -92,12 +92,13 @@ def columns(row):
 
 
 def tidegate(lines, workload):
-    """From JSON lines. Its workload counts all words of a line, so the numbers of batches, too."""
+    """From JSON. Its workload counts all words of a line, so the numbers of batches, too."""
     if workload.lane == MEMORY:
         return differences(csv.reader(lines))
-    rows = map(json.loads, lines)
-    if workload.lane == FILE:
-        # Beside the row is the batch that it came with.
-        rows = (row["row"] for row in rows)
+    if workload.lane == KAFKA:
+        # The newest row of a word, which is the key before it, holds.
+        return dict(json.loads(line.split(",", 1)[1]) for line in lines)
+    # Beside the row is the batch that it came with.
+    rows = (json.loads(line)["row"] for line in lines)
     rows = ((*row["row"], row["diff"]) for row in rows)
     return differences(row for row in rows if not row[0].isdigit())

@@ -82,15 +82,17 @@ class Tidegate(System):
             command += ["wordcount"]
         else:
             command += ["windowed-wordcount", "--window", f"{workload.window}s"]
-        command += ["--workers", str(cores), "--output", "changes"]
-        if workload.lane == LATENCY:
-            return command + ["--interval", "10ms", "--source", input.records, "--sink", output]
-        command += ["--trigger", "available-now"]
-        if workload.lane == KAFKA:
-            command += ["--source", input.records, "--sink", output]
-            return command + ["--records-per-partition", workload.batch // cores]
-        command += ["--source", f"file:{input.records}", "--sink", f"jsonl:{output}"]
-        return command + ["--records-per-partition", workload.batch]
+        command += ["--workers", str(cores)]
+        if workload.lane in (KAFKA, LATENCY):
+            command += ["--source", input.records, "--sink", f"{output}?key=1"]
+            if workload.lane == LATENCY:
+                return command + ["--interval", "10ms"]
+            batch = workload.batch // cores
+        else:
+            command += ["--source", f"file:{input.records}", "--sink", f"jsonl:{output}"]
+            command += ["--output", "changes"]
+            batch = workload.batch
+        return command + ["--trigger", "available-now", "--records-per-partition", batch]
 
     fold = staticmethod(changes.tidegate)
     rows = staticmethod(changes.tidegate_rows)

@@ -83,6 +83,10 @@ impl Generate {
         terminal: &Terminal,
         line: fn(&D) -> String,
     ) -> Result<(), Failure> {
+        if self.sink.is_kept() {
+            let why = "`generate` adds records, which replace none: leave out the `key` of the sink";
+            return Err(Failure::Usage(why.into()));
+        }
         let mut config = Config::new("generate").stop_on_signals(true);
         config = match self.rate {
             Some(_) => config.interval(std::time::Duration::from_millis(100)),

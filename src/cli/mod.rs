@@ -6,6 +6,7 @@ mod checkpoint;
 mod compare;
 mod demo;
 mod failure;
+mod fields;
 mod generate;
 mod launch;
 mod learning;

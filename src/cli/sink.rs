@@ -7,6 +7,7 @@ use tidegate::sink::{Console, JsonLines, KafkaSink, Null, TextFiles};
 use tidegate::{Change, DStream, Record};
 
 use super::failure::Failure;
+use super::fields::Fields;
 use super::progress::Terminal;
 use super::source::KafkaUrl;
 #[cfg(feature = "sql")]
@@ -37,6 +38,8 @@ pub struct KafkaTopic {
     url: KafkaUrl,
     at_least_once: bool,
     progress: Option<String>,
+    /// What of a row is its key, if the topic is kept equal to the result.
+    key: Option<Fields>,
 }
 
 /// How the URLs of databases begin, the feature that each needs, and whether it is there.
@@ -56,7 +59,9 @@ Sinks:
   jsonl:FILE                     all rows, a JSON object a line
   kafka://HOST:PORT/TOPIC        a message for each row, as JSON; with --checkpoint, each batch is a
                                  transaction, for readers with isolation.level=read_committed
-      ?delivery=at-least-once    without transactions
+      ?key=FIELD[,FIELD]         keep the topic equal to the result: a message for each key that changes,
+                                 with its new row, or with nothing; FIELD is a name, or a number from 1
+      &delivery=at-least-once    without transactions
       &progress=TOPIC            where it says how far it has come [default: tidegate-progress]
       &transactional.id=NAME     for the second of two jobs of one name on one topic
       &security.protocol=... and every other option of librdkafka
@@ -120,8 +125,8 @@ impl FromStr for KafkaTopic {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let known = "use `delivery`, `progress`, or an option of librdkafka";
-        let (url, others) = KafkaUrl::with(text, &["delivery", "progress"], known)?;
+        let known = "use `key`, `delivery`, `progress`, or an option of librdkafka";
+        let (url, others) = KafkaUrl::with(text, &["key", "delivery", "progress"], known)?;
         if url.topics.len() != 1 {
             return Err("a sink writes to one topic".into());
         }
@@ -133,7 +138,8 @@ impl FromStr for KafkaTopic {
             }
         };
         let progress = others.get("progress").map(|topic| (*topic).to_owned());
-        Ok(KafkaTopic { url, at_least_once, progress })
+        let key = others.get("key").map(|fields| fields.parse()).transpose()?;
+        Ok(KafkaTopic { url, at_least_once, progress, key })
     }
 }
 
@@ -186,6 +192,16 @@ impl SinkUrl {
         }
     }
 
+    /// Whether it is kept equal to results, where others are told of them.
+    pub fn is_kept(&self) -> bool {
+        match self {
+            #[cfg(feature = "sql")]
+            SinkUrl::Sql(Ok(url)) => url.is_upsert(),
+            SinkUrl::Kafka(topic) => topic.key.is_some(),
+            _ => false,
+        }
+    }
+
     /// Keeps a sink equal to what some changes add up to, if it is meant to be rather than to be
     /// told of it.
     pub fn keep<'s, D: Record>(
@@ -195,15 +211,18 @@ impl SinkUrl {
     ) -> bool {
         match self {
             #[cfg(feature = "sql")]
-            SinkUrl::Sql(Ok(url)) if url.is_upsert() => {
-                url.upsert(changes(), fail_fast);
-                true
+            SinkUrl::Sql(Ok(url)) if url.is_upsert() => url.upsert(changes(), fail_fast),
+            SinkUrl::Kafka(url @ KafkaTopic { key: Some(fields), .. }) => {
+                let fields = fields.clone();
+                let key = move |row: &D| fields.key_of(row);
+                let row = |row: &D| serde_json::to_vec(row).map_err(|error| error.to_string());
+                let make = |kafka: &str, topic: &str| KafkaSink::upsert_encoded(kafka, topic, key, row);
+                let kafka = url.sink(make);
+                changes().sink(kafka.fail_fast(fail_fast));
             }
-            _ => {
-                let _ = (changes, fail_fast);
-                false
-            }
+            _ => return false,
         }
+        true
     }
 }
 
@@ -235,10 +254,11 @@ mod tests {
         assert_eq!("text:out/c?suffix=txt".parse(), Ok(text));
         assert_eq!("console".parse(), Ok(SinkUrl::Console));
         assert_eq!("jsonl:x".parse(), Ok(SinkUrl::JsonLines("x".into())));
-        let kafka = "kafka://h:1/t?delivery=at-least-once&progress=p&linger.ms=5".parse();
-        let Ok(SinkUrl::Kafka(KafkaTopic { url, at_least_once: true, progress })) = kafka else {
+        let kafka = "kafka://h:1/t?delivery=at-least-once&progress=p&linger.ms=5&key=1,2".parse();
+        let Ok(SinkUrl::Kafka(KafkaTopic { url, at_least_once: true, progress, key })) = kafka else {
             panic!("{kafka:?}")
         };
+        assert_eq!(key, "1,2".parse().ok());
         assert_eq!((&*url.brokers, url.options), ("h:1", vec![("linger.ms".into(), "5".into())]));
         assert_eq!(progress.as_deref(), Some("p"));
     }
@@ -253,6 +273,7 @@ mod tests {
             ("kafka://h/a", "HOST:PORT"),
             ("kafka://h:1/a?delivery=twice", "at-least-once"),
             ("kafka://h:1/a?topic=b", "progress"),
+            ("kafka://h:1/a?key=1,,2", "key=FIELD"),
         ] {
             let error = text.parse::<SinkUrl>().expect_err(text);
             assert!(error.contains(remedy), "{text}: {error}");

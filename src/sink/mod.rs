@@ -11,6 +11,8 @@ mod json_lines;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 mod memory;
+#[cfg(any(feature = "kafka", feature = "sql"))]
+mod newest;
 mod null;
 mod operator;
 #[cfg(feature = "sql")]

@@ -1,5 +1,6 @@
 //! One broker for all tests of the lane, each with topics of its own.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -110,15 +111,32 @@ pub fn produce<'a>(address: &str, topic: &str, messages: impl IntoIterator<Item 
 /// What a reader sees who reads only what is committed: the payloads of each partition, in order. There
 /// must be no open transaction in its way.
 pub fn committed(address: &str, topic: &str) -> Vec<Vec<String>> {
-    contents(address, topic, "read_committed")
+    payloads(messages(address, topic, "read_committed"))
 }
 
 /// What others see.
 pub fn uncommitted(address: &str, topic: &str) -> Vec<Vec<String>> {
-    contents(address, topic, "read_uncommitted")
+    payloads(messages(address, topic, "read_uncommitted"))
 }
 
-fn contents(address: &str, topic: &str, isolation: &str) -> Vec<Vec<String>> {
+/// What is committed under each key: its payloads in order, `None` for a tombstone.
+pub fn committed_by_key(address: &str, topic: &str) -> BTreeMap<String, Vec<Option<String>>> {
+    let mut found = BTreeMap::new();
+    for (key, payload) in messages(address, topic, "read_committed").into_iter().flatten() {
+        let payloads: &mut Vec<_> = found.entry(key.expect("a key")).or_default();
+        payloads.push(payload);
+    }
+    found
+}
+
+fn payloads(messages: Vec<Vec<KeyAndPayload>>) -> Vec<Vec<String>> {
+    let payload = |(_, payload): KeyAndPayload| payload.expect("a payload");
+    messages.into_iter().map(|partition| partition.into_iter().map(payload).collect()).collect()
+}
+
+type KeyAndPayload = (Option<String>, Option<String>);
+
+fn messages(address: &str, topic: &str, isolation: &str) -> Vec<Vec<KeyAndPayload>> {
     let reader = |isolation| -> BaseConsumer {
         let mut config = client(address);
         config.set("group.id", "contents").set("enable.auto.commit", "false");
@@ -141,8 +159,9 @@ fn contents(address: &str, topic: &str, isolation: &str) -> Vec<Vec<String>> {
     while left > 0 {
         match consumer.poll(TIMEOUT).expect("a message or an end") {
             Ok(message) => {
-                let text = String::from_utf8_lossy(message.payload().expect("a payload"));
-                read[message.partition() as usize].push(text.into_owned());
+                let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+                let parts = (message.key().map(text), message.payload().map(text));
+                read[message.partition() as usize].push(parts);
             }
             Err(KafkaError::PartitionEOF(_)) => left -= 1,
             Err(error) => panic!("{topic}: {error}"),

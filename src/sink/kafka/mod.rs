@@ -4,6 +4,7 @@ mod plain;
 mod progress;
 mod target;
 mod transactions;
+mod upsert;
 
 use std::sync::Arc;
 
@@ -17,19 +18,25 @@ use plain::Plain;
 use progress::Progress;
 use target::Target;
 use transactions::Transactions;
+pub use upsert::key_of;
 
 /// A message to be sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KafkaMessage {
     /// Its key, which decides its partition; without one the payload does.
     pub key: Option<Vec<u8>>,
-    /// Its payload.
-    pub payload: Vec<u8>,
+    /// Its payload; without one it is a tombstone, which says that there is nothing under its key.
+    pub payload: Option<Vec<u8>>,
 }
 
-type Encode<D> = Arc<dyn Fn(&D) -> Result<KafkaMessage, String> + Send + Sync>;
+/// Takes a message.
+type Give<'a> = dyn FnMut(KafkaMessage) -> Result<(), SinkError> + 'a;
 
-/// Writes each row of a batch as a message to a topic.
+/// Makes messages of a batch's rows.
+type Encode<D> = Arc<dyn Fn(&[D], &mut Give<'_>) -> Result<(), SinkError> + Send + Sync>;
+
+/// Writes each row of a batch as a message to a topic, or keeps a topic equal to a table
+/// ([`upsert`](KafkaSink::upsert)).
 ///
 /// In a job with checkpoints each batch is a transaction, which holds its messages and a mark in a
 /// topic of its own that says how far the sink has come. A restart reads the mark and goes on behind
@@ -69,7 +76,7 @@ impl KafkaSink<String> {
     /// Rows as text.
     pub fn text(brokers: &str, topic: &str) -> Self {
         KafkaSink::encoded(brokers, topic, |row: &String| {
-            Ok(KafkaMessage { key: None, payload: row.clone().into_bytes() })
+            Ok(KafkaMessage { key: None, payload: Some(row.clone().into_bytes()) })
         })
     }
 }
@@ -81,8 +88,7 @@ impl<D: Record> KafkaSink<D> {
         D: Serialize,
     {
         KafkaSink::encoded(brokers, topic, |row: &D| {
-            let payload = serde_json::to_vec(row).map_err(|error| error.to_string())?;
-            Ok(KafkaMessage { key: None, payload })
+            Ok(KafkaMessage { key: None, payload: Some(json(row)?) })
         })
     }
 
@@ -92,10 +98,17 @@ impl<D: Record> KafkaSink<D> {
         topic: &str,
         encode: impl Fn(&D) -> Result<KafkaMessage, String> + Send + Sync + 'static,
     ) -> Self {
+        let encode = move |rows: &[D], give: &mut Give<'_>| {
+            rows.iter().try_for_each(|row| give(encode(row).map_err(no_message)?))
+        };
+        KafkaSink::new(brokers, topic, Arc::new(encode))
+    }
+
+    fn new(brokers: &str, topic: &str, encode: Encode<D>) -> Self {
         KafkaSink {
             client: Client::new(brokers),
             topic: topic.to_owned(),
-            encode: Arc::new(encode),
+            encode,
             fail_fast: false,
             at_least_once: false,
             transactional_id: None,
@@ -144,6 +157,14 @@ impl<D: Record> KafkaSink<D> {
     }
 }
 
+fn json(row: &impl Serialize) -> Result<Vec<u8>, String> {
+    serde_json::to_vec(row).map_err(|error| error.to_string())
+}
+
+fn no_message(reason: String) -> SinkError {
+    SinkError::Invalid(format!("a row can't be made a message: {reason}"))
+}
+
 impl<D: Record> Sink<D> for KafkaSink<D> {
     fn name(&self) -> String {
         format!("kafka:{}", self.topic)
@@ -189,13 +210,7 @@ struct KafkaWriter<D> {
 
 impl<D: Record> Writer<D> for KafkaWriter<D> {
     fn write(&mut self, _tick: &Tick, rows: &[D]) -> Result<(), SinkError> {
-        for row in rows {
-            let message = (self.encode)(row).map_err(|reason| {
-                SinkError::Invalid(format!("a row can't be made a message: {reason}"))
-            })?;
-            self.outlet.send(message)?;
-        }
-        Ok(())
+        (self.encode)(rows, &mut |message| self.outlet.send(message))
     }
 
     fn commit(&mut self, tick: &Tick) -> Result<(), SinkError> {

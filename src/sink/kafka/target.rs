@@ -103,13 +103,10 @@ impl Target {
         message: &KafkaMessage,
     ) -> KafkaResult<()> {
         let KafkaMessage { key, payload } = message;
-        let hash = stable_hash(key.as_deref().unwrap_or(payload));
-        let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(&self.topic)
-            .payload(payload.as_slice())
-            .partition((hash % self.partitions) as i32);
-        if let Some(key) = key {
-            record = record.key(key);
-        }
+        let hash = stable_hash(key.as_deref().or(payload.as_deref()).unwrap_or_default());
+        let mut record: BaseRecord<'_, [u8], [u8]> =
+            BaseRecord::to(&self.topic).partition((hash % self.partitions) as i32);
+        (record.key, record.payload) = (key.as_deref(), payload.as_deref());
         push(producer, record)
     }
 }

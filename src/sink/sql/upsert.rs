@@ -1,7 +1,5 @@
 //! A database's table that equals a table.
 
-use std::collections::HashMap;
-
 use tidegate_operators::{Record, Tick, stable_hash};
 
 use super::SqlSink;
@@ -10,6 +8,7 @@ use super::connection::Database;
 use super::layout::Layout;
 use super::writer::Work;
 use crate::error::SinkError;
+use crate::sink::newest::{Newest, newest};
 use crate::sink::{Delivery, Sink, Writer};
 use crate::table::Change;
 
@@ -78,37 +77,23 @@ fn encode<D: Record>(
         work.push(layout, &[], &change.row)?;
     }
     let width = layout.columns.len();
-    let mut came: HashMap<Vec<&Value>, usize> = HashMap::with_capacity(changes.len());
     let mut keys = Vec::with_capacity(changes.len());
-    for (number, (change, row)) in changes.iter().zip(work.values.chunks_exact(width)).enumerate() {
+    for (change, row) in changes.iter().zip(work.values.chunks_exact(width)) {
         let key: Vec<&Value> = layout.key.iter().map(|index| &row[*index]).collect();
         if key.contains(&&Value::Null) {
             return Err(SinkError::Invalid(format!("a key is NULL: {:?}", change.row)));
         }
-        if change.diff > 0 && (change.diff > 1 || came.insert(key.clone(), number).is_some()) {
-            return Err(SinkError::Invalid(format!(
-                "there are two rows with one key, of which one is {:?}: take more columns into the \
-                 key",
-                change.row
-            )));
-        }
-        keys.push(key);
+        keys.push((key, change.diff));
     }
-    let gone: HashMap<&Vec<&Value>, usize> = changes
-        .iter()
-        .zip(&keys)
-        .enumerate()
-        .filter(|(_, (change, key))| change.diff < 0 && !came.contains_key(*key))
-        .map(|(number, (_, key))| (key, number))
-        .collect();
-    let in_order = |numbers: Vec<usize>| {
-        let mut numbers = numbers;
-        numbers.sort_unstable();
-        numbers
-    };
-    let gone = in_order(gone.into_values().collect());
-    let came = in_order(came.into_values().collect());
-    (work.gone, work.came) = (gone, came);
+    let newest = newest(keys.into_iter()).map_err(|second| {
+        SinkError::Invalid(format!(
+            "there are two rows with one key, of which one is {:?}: take more columns into the key",
+            changes[second].row
+        ))
+    })?;
+    let (came, gone): (Vec<Newest>, _) = newest.into_iter().partition(|newest| newest.came);
+    let numbers = |newest: Vec<Newest>| newest.into_iter().map(|newest| newest.change).collect();
+    (work.gone, work.came) = (numbers(gone), numbers(came));
     Ok(work)
 }
 
