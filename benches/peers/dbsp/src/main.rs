@@ -16,9 +16,14 @@ use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::str::FromStr;
 use std::time::Instant;
 
+use dbsp::mimalloc::MiMalloc;
 use dbsp::typed_batch::{IndexedZSetReader, SpineSnapshot, TypedBox};
 use dbsp::utils::Tup2;
 use dbsp::{DBData, OrdIndexedZSet, OutputHandle, Runtime, ZWeight};
+
+/// As in dbsp's own benchmarks.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 type Changes<K> = SpineSnapshot<OrdIndexedZSet<K, ZWeight>>;
 type Result<T> = std::result::Result<T, Box<dyn Error>>;

@@ -1,7 +1,8 @@
 //! Nexmark's queries, as Feldera's SQL or its own benchmark has them: a step of the circuit for each
 //! batch, and what changed in it, to a file; the first column is `+` for new rows, `-` for old ones.
 //!
-//! The events are parsed on as many threads as there are workers, while the circuit takes a step.
+//! The events are parsed on as many threads as there are workers, and changes written on one, while the
+//! circuit takes a step.
 
 mod columns;
 mod events;
@@ -16,6 +17,7 @@ use dbsp::Runtime;
 
 use crate::{Peer, Result};
 use events::{Events, Tables};
+use queries::Taken;
 
 pub fn run(query: String, peer: &Peer) -> Result<()> {
     let (mut circuit, (tables, changes)) =
@@ -26,6 +28,7 @@ pub fn run(query: String, peer: &Peer) -> Result<()> {
     let mut lines = BufReader::new(File::open(&peer.records)?).lines();
     let mut out = BufWriter::new(File::create(&peer.changes)?);
     let (parsed, batches) = mpsc::sync_channel(1);
+    let (taken, written) = mpsc::sync_channel::<Taken>(1);
     thread::scope(|scope| {
         scope.spawn(move || {
             loop {
@@ -37,14 +40,21 @@ pub fn run(query: String, peer: &Peer) -> Result<()> {
                 }
             }
         });
+        let writer = scope.spawn(move || {
+            written.into_iter().try_for_each(|changes| changes(&mut out))?;
+            out.flush()
+        });
         for batch in batches {
             tables.append(batch?);
             circuit.transaction()?;
-            changes(&mut out)?;
+            // If there is nobody to take it any more, the error is the writer's.
+            if taken.send(changes()).is_err() {
+                break;
+            }
         }
-        Ok::<_, Box<dyn std::error::Error>>(())
+        drop(taken);
+        Ok::<_, Box<dyn std::error::Error>>(writer.join().expect("a thread that writes")?)
     })?;
-    out.flush()?;
     Ok(circuit.kill().map_err(|_| "a worker panicked")?)
 }
 

@@ -18,8 +18,11 @@ type Index<K, V> = Stream<RootCircuit, OrdIndexedZSet<K, V>>;
 /// How many in all, and by the rank of the price.
 type ByRank = Tup4<i64, i64, i64, i64>;
 
-/// Writes what a step has changed.
-pub type Changes = Arc<dyn Fn(&mut dyn Write) -> io::Result<()> + Send + Sync>;
+/// Takes what a step has changed.
+pub type Changes = Arc<dyn Fn() -> Taken + Send + Sync>;
+
+/// What a step has changed, to be written.
+pub type Taken = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + Send>;
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -50,16 +53,19 @@ pub fn changes(query: &str, tables: &Streams) -> anyhow::Result<Changes> {
 
 fn output<R: DBData + Columns>(rows: &Rows<R>) -> Changes {
     let handle = rows.accumulate_output();
-    Arc::new(move |out| {
-        for (row, (), times) in handle.concat().consolidate().iter() {
-            let sign = if times > 0 { "+" } else { "-" };
-            for _ in 0..times.abs() {
-                write!(out, "{sign}")?;
-                row.write(out)?;
-                writeln!(out)?;
+    Arc::new(move || {
+        let changes = handle.concat();
+        Box::new(move |out| {
+            for (row, (), times) in changes.consolidate().iter() {
+                let sign = if times > 0 { "+" } else { "-" };
+                for _ in 0..times.abs() {
+                    write!(out, "{sign}")?;
+                    row.write(out)?;
+                    writeln!(out)?;
+                }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     })
 }
 
