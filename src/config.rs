@@ -122,9 +122,21 @@ pub struct Tls {
 pub struct Secret(Vec<u8>);
 
 impl Secret {
+    /// The environment variable with a cluster's secret.
+    pub const VARIABLE: &str = "TIDEGATE_SECRET";
+
     /// A secret; surrounding white space is not part of it, since files end in newlines.
     pub fn new(text: &str) -> Self {
         Secret(text.trim().as_bytes().to_vec())
+    }
+
+    /// That of the environment, `TIDEGATE_SECRET`; none, if it is not set.
+    ///
+    /// # Errors
+    ///
+    /// `ConfigError::Variable`, if it is no text.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Secret::of_variable(std::env::var_os(Secret::VARIABLE)).map(Option::unwrap_or_default)
     }
 
     /// The bytes.

@@ -1,6 +1,6 @@
 //! How a program is spread over threads and processes, when it leaves that to its surroundings.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use crate::config::{Cluster, Config, Secret};
 use crate::error::ConfigError;
@@ -8,8 +8,6 @@ use crate::error::ConfigError;
 const WORKERS_VARIABLE: &str = "TIDEGATE_WORKERS";
 const PROCESS_VARIABLE: &str = "TIDEGATE_PROCESS";
 const ADDRESSES_VARIABLE: &str = "TIDEGATE_ADDRESSES";
-/// Where the environment may have a cluster's secret.
-const SECRET_VARIABLE: &str = "TIDEGATE_SECRET";
 
 impl Config {
     /// Spreads the job as the environment says, so that a program can be tried on other numbers of
@@ -18,7 +16,7 @@ impl Config {
     /// `TIDEGATE_WORKERS` is the number of worker threads in this process, `workers` if it is not set.
     /// With `TIDEGATE_ADDRESSES`, one `HOST:PORT` for each process and commas between them, this is
     /// process `TIDEGATE_PROCESS`, from 0, of as many; what they must know to let each other in is
-    /// `TIDEGATE_SECRET`, if that is set.
+    /// `TIDEGATE_SECRET`, if that is set. What else [`Config::cluster`] has been given stays, such as TLS.
     ///
     /// ```
     /// use tidegate::Config;
@@ -64,9 +62,10 @@ impl Config {
             text.to_string_lossy().split(',').map(|address| address.trim().to_owned()).collect();
         match process {
             Some(process) if process < addresses.len() => {
-                let secret = variable(SECRET_VARIABLE).unwrap_or_default();
-                let secret = Secret::new(&secret.to_string_lossy());
-                self.cluster = Some(Cluster { process, addresses, secret, ..Cluster::default() });
+                let given = self.cluster.take().unwrap_or_default();
+                let secret = Secret::of_variable(variable(Secret::VARIABLE))?;
+                let secret = secret.unwrap_or_else(|| given.secret.clone());
+                self.cluster = Some(Cluster { process, addresses, secret, ..given });
                 Ok(self)
             }
             _ => Err(wrong(
@@ -78,12 +77,25 @@ impl Config {
     }
 }
 
-fn wrong(name: &'static str, value: &std::ffi::OsStr, wanted: &'static str) -> ConfigError {
+impl Secret {
+    /// What a variable says, if it is set.
+    pub(crate) fn of_variable(text: Option<OsString>) -> Result<Option<Self>, ConfigError> {
+        let Some(text) = text else { return Ok(None) };
+        match text.to_str() {
+            Some(text) => Ok(Some(Secret::new(text))),
+            None => Err(wrong(Secret::VARIABLE, OsStr::new("..."), "a text of UTF-8")),
+        }
+    }
+}
+
+fn wrong(name: &'static str, value: &OsStr, wanted: &'static str) -> ConfigError {
     ConfigError::Variable { name, value: value.to_string_lossy().into_owned(), wanted }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn spread(variables: &[(&str, &str)]) -> Result<Config, String> {
@@ -106,6 +118,35 @@ mod tests {
         let two = [(ADDRESSES_VARIABLE, "a:1, b:2"), (PROCESS_VARIABLE, "1")];
         let cluster = spread(&two).expect("a cluster").cluster.expect("a cluster");
         assert_eq!((cluster.process, cluster.addresses), (1, vec!["a:1".into(), "b:2".into()]));
+    }
+
+    #[test]
+    fn what_a_cluster_was_given_stays() {
+        let given = Cluster {
+            secret: Secret::new("word"),
+            join_timeout: Some(Duration::from_secs(7)),
+            ..Cluster::default()
+        };
+        let variables = [(ADDRESSES_VARIABLE, "a:1,b:2"), (PROCESS_VARIABLE, "1")];
+        let spread = |variables: &[(&str, &str)]| {
+            let value = |name: &str| variables.iter().find(|(of, _)| *of == name);
+            let config = Config::new("spread").cluster(given.clone());
+            let config = config.spread(2, |name| value(name).map(|(_, value)| value.into()));
+            config.expect("nothing is wrong").cluster.expect("a cluster")
+        };
+        let cluster = spread(&variables);
+        assert_eq!(cluster.join_timeout, given.join_timeout);
+        assert_eq!((cluster.process, cluster.secret.expose()), (1, &b"word"[..]));
+        let cluster = spread(&[&variables[..], &[(Secret::VARIABLE, "other")]].concat());
+        assert_eq!(cluster.secret.expose(), b"other");
+    }
+
+    #[test]
+    fn a_secret_that_is_no_text_is_refused_and_not_shown() {
+        use std::os::unix::ffi::OsStringExt;
+        let text = OsString::from_vec(vec![b'w', 0xff]);
+        let error = Secret::of_variable(Some(text)).expect_err("no text").to_string();
+        assert!(error.contains("TIDEGATE_SECRET") && !error.contains("is `w"), "{error}");
     }
 
     #[test]

@@ -8,9 +8,9 @@
 //! would still let a few doublings meet in one batch, so that shards which are nearly full are
 //! doubled ahead of need, a few with each batch, in proportion to the keys it brought.
 //!
-//! Changes are applied by batch, shard by shard, which keeps one small table in the cache at a
-//! time, and lets the second look at a touched key (what is it now?) hit what the first has
-//! loaded.
+//! Changes are applied by batch, a few shards at a time: all their keys are looked up before the first
+//! of them is changed, so that the processor fetches several from memory at once, and the change and
+//! the second look (what is it now?) find them in the cache.
 
 use std::ops::Range;
 
@@ -26,8 +26,8 @@ const ROOM: usize = 10;
 /// For each key that is new, so many are moved ahead of need. A doubling makes room for as many as
 /// it moves, so that one would nearly do.
 const MOVES_PER_NEW_KEY: usize = 2;
-/// So many keys are looked up before the first of them is changed: many fetches from memory at a
-/// time, and few enough that all is still in the cache when it is changed.
+/// Shards are taken together until so many keys can be looked up before the first of them is changed. A
+/// large batch has more in a single shard, whose table is what its changes then find in the cache.
 const LOOKED_UP: usize = 256;
 
 /// What an index keeps for a key, and how a batch's changes act on it.

@@ -13,9 +13,6 @@ use tidegate::{Cluster, Config, Secret, Strategy, Tls, Trigger};
 use super::failure::Failure;
 use super::progress::{ProgressLine, Terminal};
 
-/// Where the environment may have the cluster's secret.
-pub const SECRET_VARIABLE: &str = "TIDEGATE_SECRET";
-
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Workers and processes")]
 pub struct ClusterArguments {
@@ -301,12 +298,11 @@ impl ClusterArguments {
             }
         };
         let secret = match &self.secret_file {
-            Some(path) => std::fs::read_to_string(path).map_err(|error| {
+            Some(path) => Secret::new(&std::fs::read_to_string(path).map_err(|error| {
                 Failure::Usage(format!("can't read secret file `{}`: {error}", path.display()))
-            })?,
-            None => std::env::var(SECRET_VARIABLE).unwrap_or_default(),
+            })?),
+            None => Secret::from_env().map_err(|error| Failure::Usage(error.to_string()))?,
         };
-        let secret = Secret::new(&secret);
         if let (Some(path), true) = (&self.secret_file, secret.expose().is_empty()) {
             return Err(Failure::Usage(format!(
                 "secret file `{}` is empty: write the same secret into it for every process",

@@ -54,9 +54,9 @@ pub(super) fn cut(store: &Store, generation: u64, cut: &Cut) -> Result<(), Recov
     }
 }
 
-/// Where the logs end that some generation has cut off.
-pub(super) fn all_cuts(store: &Store) -> Result<Cut, RecoveryError> {
-    let mut all = Cut::new();
+/// Where the logs end that some generation has cut off, and the newest that has done so.
+pub(super) fn all_cuts(store: &Store) -> Result<(Cut, Option<u64>), RecoveryError> {
+    let (mut all, mut newest) = (Cut::new(), None);
     for generation in generations(store, "cut")? {
         for (log, length) in read_cut(store, generation)? {
             // Logs only grow: the first word is the shortest, be it of a generation that was overtaken
@@ -64,8 +64,9 @@ pub(super) fn all_cuts(store: &Store) -> Result<Cut, RecoveryError> {
             let known = all.entry(log).or_insert(length);
             *known = length.min(*known);
         }
+        newest = Some(generation);
     }
-    Ok(all)
+    Ok((all, newest))
 }
 
 /// What a generation has said of the logs before it.

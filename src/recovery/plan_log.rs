@@ -98,17 +98,23 @@ impl Planned {
 /// What the generations before one have planned, and the cut that ends their logs for good; all of them,
 /// if `None`.
 pub(super) fn read(store: &Store, before: Option<u64>) -> Result<(Planned, Cut), RecoveryError> {
-    let cuts = generation::all_cuts(store)?;
+    let (cuts, newest_cut) = generation::all_cuts(store)?;
     let names = store.list("plan")?.into_iter().map(|file| format!("plan/{file}"));
     let is_earlier = |name: &String| {
         before.is_none_or(|before| generation_of(name).is_none_or(|generation| generation < before))
     };
     let mut logs = Vec::new();
     for name in names.filter(is_earlier) {
+        let known = cuts.get(&name).copied();
+        // Who cuts names every log of those before it. What is there all the same was begun afterwards,
+        // by a job that was told then that it had been taken over.
+        let begun_by = generation_of(&name);
+        if known.is_none() && begun_by.is_some() && begun_by < newest_cut {
+            continue;
+        }
         // One that has gone since it was listed was not needed; nor is what a job that was taken over
         // has written to one that had gone.
         if let Some(bytes) = store.read_if_there(&name)? {
-            let known = cuts.get(&name).copied();
             logs.push((name, bytes, known));
         }
     }

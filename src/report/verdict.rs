@@ -51,6 +51,12 @@ impl Comparison {
         Comparison { what, before, after, ratio, verdict: verdict(ratio, true) }
     }
 
+    /// Compares two counts of which less is better, each of which may be off by `close` times.
+    pub(crate) fn of_counts(what: String, before: f64, after: f64, close: f64) -> Self {
+        let ratio = (after / before / close, after / before * close);
+        Comparison { what, before, after, ratio, verdict: verdict(ratio, false) }
+    }
+
     /// Comparisons as a table.
     pub fn table(comparisons: &[Comparison]) -> Table {
         let mut table = Table::new(["", "before", "after", "ratio (95 %)", "verdict"]);

@@ -17,7 +17,8 @@ const TESTS: &[(&str, fn(&S3))] = &[
     ("a job that is killed goes on from S3 as if nothing had happened", killed),
     ("what lies at S3 is listed, shown, copied and run again", inspected),
     ("a job that wakes after another has taken over ends, and spoils nothing", taken_over),
-    ("a job that sleeps between its claim and its cut spoils nothing", overtaken),
+    ("a job that sleeps between its claim and its cut spoils nothing", overtaken_before_its_cut),
+    ("a job that sleeps between its cut and its plan spoils nothing", overtaken_before_its_plan),
     ("lines are not written by two jobs, whoever has taken over", not_written_twice),
     ("a wrong URL is refused before anything starts", refused),
 ];
@@ -132,20 +133,32 @@ fn taken_over(s3: &S3) {
 }
 
 /// One that claims, sleeps while another does everything, and wakes: it must not cut off the other's plan.
-fn overtaken(s3: &S3) {
+fn overtaken_before_its_cut(s3: &S3) {
+    overtaken_at(s3, "claimed");
+}
+
+/// One that has cut, sleeps while another does everything, and wakes: what it plans then must not be taken
+/// for a part of the plan.
+fn overtaken_before_its_plan(s3: &S3) {
+    overtaken_at(s3, "cut");
+}
+
+fn overtaken_at(s3: &S3, point: &str) {
     let place = place(&mut Rng::new(10), 1_000);
-    let state = s3.url("overtaken");
+    let state = s3.url(&format!("overtaken-{point}"));
     let job = format!("{JOB} --checkpoint {state} --checkpoint-every 0s --sink null");
-    let claimed = at_s3(s3, &job, place.path()).variable("TIDEGATE_FAULT", "claimed=nap");
-    let mut first = claimed.variable("TIDEGATE_NAP", "awake").start();
+    let sleeper = at_s3(s3, &job, place.path()).variable("TIDEGATE_FAULT", &format!("{point}=nap"));
+    let mut first = sleeper.variable("TIDEGATE_NAP", "awake").start();
     let asleep = place.path().join("awake.not-yet");
-    first.wait_until("has claimed", |_| asleep.exists());
-    at_s3(s3, &job, place.path()).run().well();
+    first.wait_until("sleeps", |_| asleep.exists());
+    let run = |arguments: &str| at_s3(s3, arguments, place.path()).run();
+    run(&job).well();
     fs::write(place.path().join("awake"), "").expect("written");
     first.end().failed(1, &["was taken over", "as generation 2, and this is 1"]);
-    let listed = at_s3(s3, &format!("checkpoint ls {state}"), place.path()).run().well().stdout;
+    let listed = run(&format!("checkpoint ls {state}")).well().stdout;
     assert!(listed.contains("a restart begins behind batch 25"), "{listed}");
-    at_s3(s3, &format!("checkpoint verify {state}"), place.path()).run().well();
+    run(&format!("checkpoint verify {state}")).well();
+    run(&job).well();
 }
 
 fn not_written_twice(s3: &S3) {

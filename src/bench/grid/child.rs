@@ -1,6 +1,5 @@
 //! A run of the program as a user would start it.
 
-use std::io::ErrorKind;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -61,12 +60,7 @@ pub(super) fn end(mut command: Command, place: &TempDir, shown: &str) -> Result<
         .current_dir(place.path())
         .env(PARENT_VARIABLE, std::process::id().to_string())
         .stdin(Stdio::null());
-    let ended = command.output().map_err(|source| match source.kind() {
-        ErrorKind::NotFound => GridError::NotInstalled {
-            program: command.get_program().to_string_lossy().into_owned(),
-        },
-        _ => GridError::System { what: "start the program again", source },
-    })?;
+    let ended = command.output().map_err(system("start what is measured"))?;
     if ended.status.success() {
         return Ok(());
     }

@@ -137,14 +137,16 @@ impl GridFile {
             let text = std::fs::read_to_string(path).map_err(failed)?;
             let found = GridReport::parse(&text)
                 .map_err(|why| wrong(format!("{why}; without `--resume` it is begun anew")))?;
-            if found.header != report.header {
+            // Instructions can be counted later.
+            let grid = Grid { instructions: grid.instructions, ..found.header.grid };
+            if (GridHeader { grid, ..found.header }) != report.header {
                 return Err(wrong(
                     "it is of another grid, build or machine: give the same flags, another file, or \
                      no `--resume`, which begins it anew"
                         .into(),
                 ));
             }
-            report = found;
+            report = GridReport { header: report.header, ..found };
             let mut file = open(false).map_err(failed)?;
             // Behind the last whole line.
             let whole = text.rfind('\n').map_or(0, |at| at + 1) as u64;
@@ -203,6 +205,10 @@ mod tests {
         again.add(Line::Run(Run { repeat: 1, ..run })).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(GridReport::parse(&text).unwrap().runs.len(), 2);
+        // Instructions may be counted later.
+        let counting = Grid { instructions: true, ..grid };
+        let again = GridFile::open(&path, &counting, true).unwrap();
+        assert_eq!((again.report().runs.len(), &again.report().header.grid), (2, &counting));
         // Of another grid nothing is taken, and nothing is overwritten.
         let other = GridFile::open(&path, &Grid::full(), true).map(drop).unwrap_err();
         assert!(other.to_string().contains("another grid"), "{other}");

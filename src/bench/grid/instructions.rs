@@ -1,5 +1,6 @@
 //! What the processor executes for a record: figures that nothing else on the machine disturbs.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::Command;
 
@@ -32,33 +33,35 @@ impl Instructions {
     pub(super) fn count(program: &Path, shape: &Cell, grid: &Grid) -> Result<Self, GridError> {
         let fewer = threads(program, shape, grid, RECORDS)?;
         let more = threads(program, shape, grid, 2 * RECORDS)?;
-        let each = |instructions: u64| instructions as f64 / RECORDS as f64;
-        let all = |threads: &[u64]| threads.iter().sum::<u64>();
-        let busiest = |threads: &[u64]| threads.iter().copied().max().unwrap_or(0);
-        Ok(Instructions {
-            cell: shape.clone(),
-            all: each(all(&more).saturating_sub(all(&fewer))),
-            busiest: each(busiest(&more).saturating_sub(busiest(&fewer))),
-        })
+        let each = |of: fn(&[u64]) -> u64| match of(&more).checked_sub(of(&fewer)) {
+            Some(more @ 1..) => Ok(more as f64 / RECORDS as f64),
+            _ => Err(GridError::Nothing {
+                command: shown(shape, grid, 2 * RECORDS),
+                why: "it executed no more than with half of the records".into(),
+            }),
+        };
+        let all = each(|threads| threads.iter().sum())?;
+        let busiest = each(|threads| threads.iter().copied().max().unwrap_or(0))?;
+        Ok(Instructions { cell: shape.clone(), all, busiest })
     }
 }
 
 /// The instructions of each thread of a run with so many records.
 fn threads(program: &Path, shape: &Cell, grid: &Grid, records: u64) -> Result<Vec<u64>, GridError> {
     let place = tempfile::tempdir().map_err(system("make a directory"))?;
-    let Cell { workload, workers, .. } = shape;
-    let (seed, each) = (grid.seed, BATCH / *workers as u64);
-    let source = format!("generate:?records={records}&seed={seed}&partitions={workers}");
-    let run = format!(
-        "run {workload} --workers {workers} --trigger available-now --records-per-partition {each} \
-         --source {source} --output changes --sink null --quiet"
-    );
+    let run = run(shape, grid, records);
     let mut command = Command::new("valgrind");
     command
         .args(["--tool=callgrind", "--separate-threads=yes", "--callgrind-out-file=counts"])
         .arg(program)
         .args(run.split_whitespace());
-    child::end(command, &place, &format!("valgrind --tool=callgrind tidegate {run}"))?;
+    let shown = shown(shape, grid, records);
+    child::end(command, &place, &shown).map_err(|error| match error {
+        GridError::System { source, .. } if source.kind() == ErrorKind::NotFound => {
+            GridError::NotInstalled { program: "valgrind", option: "--instructions" }
+        }
+        other => other,
+    })?;
     let mut threads = Vec::new();
     for file in std::fs::read_dir(place.path()).map_err(system("list what was counted"))? {
         let file = file.map_err(system("list what was counted"))?;
@@ -67,11 +70,26 @@ fn threads(program: &Path, shape: &Cell, grid: &Grid, records: u64) -> Result<Ve
     }
     match threads.is_empty() {
         true => Err(GridError::Nothing {
-            command: format!("valgrind --tool=callgrind tidegate {run}"),
+            command: shown,
             why: "it wrote no `totals`; is this a Valgrind of version 3?".into(),
         }),
         false => Ok(threads),
     }
+}
+
+/// The arguments of a run with so many records.
+fn run(Cell { workload, workers, .. }: &Cell, Grid { seed, .. }: &Grid, records: u64) -> String {
+    let each = BATCH / *workers as u64;
+    format!(
+        "run {workload} --workers {workers} --trigger available-now --records-per-partition {each} \
+         --source generate:?records={records}&seed={seed}&partitions={workers} --output changes --sink \
+         null --quiet"
+    )
+}
+
+/// As people would write it.
+fn shown(shape: &Cell, grid: &Grid, records: u64) -> String {
+    format!("valgrind --tool=callgrind tidegate {}", run(shape, grid, records))
 }
 
 /// The instructions that one of Callgrind's files counts in all.

@@ -127,12 +127,14 @@ impl Grid {
         shapes
     }
 
-    /// Its shapes in one process, at the first interval only: where all records are there from the
-    /// beginning, an interval means nothing.
+    /// Its workloads on its workers, in one process and at the first interval: where all records are
+    /// there from the beginning, an interval means nothing.
     fn counted(&self) -> Vec<Cell> {
-        let mut shapes = if self.instructions { self.shapes() } else { Vec::new() };
-        shapes.retain(|shape| shape.processes == 1 && shape.interval_ms == self.intervals_ms[0]);
-        shapes
+        let intervals_ms = self.intervals_ms.iter().copied().take(1).collect();
+        match self.instructions {
+            true => Grid { processes: vec![1], intervals_ms, ..self.clone() }.shapes(),
+            false => Vec::new(),
+        }
     }
 
     /// What can't be measured.
@@ -217,10 +219,12 @@ pub enum GridError {
         said: String,
     },
     /// A program that is needed is not there.
-    #[error("there is no `{program}` on this machine: install it, or leave out what needs it")]
+    #[error("there is no `{program}` on this machine: install it, or leave out `{option}`")]
     NotInstalled {
         /// The program.
-        program: String,
+        program: &'static str,
+        /// What needs it.
+        option: &'static str,
     },
     /// A run left nothing to look at.
     #[error("`{command}` has measured nothing: {why}")]

@@ -5,10 +5,12 @@ use crate::report::Comparison;
 
 /// The searches for the highest rate end when they are as near as this.
 const CLOSE: f64 = 1.12;
+/// Two counts of the same instructions differ by what threads wait for each other, at most so many times.
+const ALIKE: f64 = 1.02;
 
 impl GridReport {
     /// Holds this against an earlier measurement: the median and the 99th percentile of the batches of
-    /// each cell that both have, and the highest rates.
+    /// each cell that both have, the highest rates, and the instructions of a record.
     pub fn against(&self, earlier: &GridReport) -> Vec<Comparison> {
         let mut found = Vec::new();
         for row in earlier.rows() {
@@ -27,6 +29,12 @@ impl GridReport {
             if let Some(two) = same {
                 let what = format!("{}: highest rate, records/s", one.cell.shape());
                 found.push(Comparison::of_rates(what, one.cell.rate, two.cell.rate, CLOSE));
+            }
+        }
+        for one in &earlier.instructions {
+            if let Some(two) = self.instructions.iter().find(|two| two.cell == one.cell) {
+                let what = format!("{}: instructions of a record, busiest thread", one.cell.shape());
+                found.push(Comparison::of_counts(what, one.busiest, two.busiest, ALIKE));
             }
         }
         found

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use signal_hook::consts::SIGINT;
 use signal_hook::iterator::Signals;
+use tidegate::Secret;
 
 use super::hosts::Hosts;
-use crate::cli::arguments::SECRET_VARIABLE;
 use crate::cli::parent::PARENT_VARIABLE;
 
 /// After one process has failed, the others have this long to notice by themselves.
@@ -77,7 +77,7 @@ impl Family {
                 .arg(hosts.path())
                 .env(PARENT_VARIABLE, std::process::id().to_string());
             if let Some(secret) = brood.secret {
-                command.env(SECRET_VARIABLE, secret);
+                command.env(Secret::VARIABLE, secret);
             }
             // Each process hears of a signal once, from here. Only the first, which may read the
             // terminal, stays with it, and has its Ctrl-C from there.
