@@ -4,7 +4,7 @@ import collections
 import csv
 import json
 
-from inputs import KAFKA, MEMORY
+from inputs import KAFKA, LATENCY, MEMORY
 
 
 def last_rows(lines, workload):
@@ -95,7 +95,7 @@ def tidegate(lines, workload):
     """From JSON. Its workload counts all words of a line, so the numbers of batches, too."""
     if workload.lane == MEMORY:
         return differences(csv.reader(lines))
-    if workload.lane == KAFKA:
+    if workload.lane in (KAFKA, LATENCY):
         # The newest row of a word, which is the key before it, holds.
         return dict(json.loads(line.split(",", 1)[1]) for line in lines)
     # Beside the row is the batch that it came with.

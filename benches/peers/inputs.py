@@ -115,6 +115,8 @@ def write_batches(lines, whole, first):
 
 
 def save(counts, file):
-    """Writes counts as `word count`, sorted."""
-    with file.open("w") as out:
+    """Writes counts as `word count`, sorted: all of them or nothing."""
+    whole = file.with_suffix(".new")
+    with whole.open("w") as out:
         out.writelines(f"{word} {count}\n" for word, count in sorted(counts.items()))
+    whole.replace(file)

@@ -33,6 +33,8 @@ auto.create.topics.enable=false
 """
 # A broker is up within so many seconds, even on a slow machine.
 START = 60
+# So many suffice to fill a topic or to read it.
+MOVE = 600
 
 java = KafkaStreams().java
 numbers = itertools.count(1)
@@ -49,10 +51,11 @@ class Broker:
         return self
 
     def __exit__(self, *_):
-        if self.process is not None:
-            self.stop()
+        self.stop()
 
     def stop(self):
+        if self.process is None:
+            return
         self.process.kill()
         self.process.wait()
         self.process = None
@@ -63,7 +66,7 @@ class Broker:
         if self.process is None:
             self.start()
         topic = new_topic(self.address, input.workload.name, self.partitions)
-        quietly(java("Fill", input.records, topic))
+        quietly(java("Fill", input.records, topic), MOVE)
         return replace(input, records=topic)
 
     def start(self):
@@ -120,4 +123,4 @@ def beside(topic, name, partitions):
 
 def read(topic, file):
     """Writes to a file what is in a topic."""
-    quietly(java("Drain", topic, file))
+    quietly(java("Drain", topic, file), MOVE)

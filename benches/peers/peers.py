@@ -25,6 +25,9 @@ class Unavailable(Exception):
 class System:
     """What all have in common."""
 
+    # Whether it counts, and is not Tidegate.
+    is_peer = True
+
     def takes(self, workload):
         return workload.lane in self.notes
 
@@ -44,6 +47,7 @@ class Tidegate(System):
     """The command line, as a user would call it; `TIDEGATE` names another binary."""
 
     name = "tidegate"
+    is_peer = False
     notes = {
         FILE: "counts the batch numbers of the sliding count as words, too",
         MEMORY: "as many batches in flight as by default: 2",
@@ -297,9 +301,10 @@ class KafkaStreams(Java):
 
 
 class BareLoop(KafkaStreams):
-    """Kafka's consumer and producer alone, as a limit."""
+    """Kafka's consumer and producer alone."""
 
     name = "bare-loop"
+    is_peer = False
     notes = {KAFKA: "counts nothing: writes each record as it was read"}
 
     def command(self, input, output, cores):
@@ -313,6 +318,7 @@ class RdkafkaLoop(Rust):
 
     name = "rdkafka-loop"
     crate = "rdkafka"
+    is_peer = False
     notes = BareLoop.notes
 
     def command(self, input, output, cores):
@@ -353,11 +359,15 @@ def build(command):
     quietly(command)
 
 
-def quietly(command):
+def quietly(command, timeout=None):
     """Runs a command, and shows what it said only where it fails."""
-    done = subprocess.run(
-        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    try:
+        done = subprocess.run(
+            list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            timeout=timeout,
+        )
+    except subprocess.TimeoutExpired:
+        raise Unavailable(f"`{Path(command[0]).name}` is not done after {timeout} s") from None
     if done.returncode:
         # Colours of a terminal are no reason.
         said = re.sub(r"\x1b\[[\d;]*m", "", done.stdout).split("\n")

@@ -1,15 +1,17 @@
 """Programs that are measured: each in a directory and a group of its own, which ends with this program."""
 
+import fcntl
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from peers import CACHE
-from report import FAILED, GIVEN_UP
+from peers import CACHE, Unavailable
+from report import EQUAL, FAILED, GIVEN_UP
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -22,9 +24,14 @@ class Failed(Exception):
         self.outcome = outcome
 
 
-def place(system):
+def runs(options):
+    """Where runs have their files: those of a check are not in the way of what is measured."""
+    return CACHE / ("runs-check" if options.scale == "check" else "runs")
+
+
+def place(system, options):
     """An empty directory for a run of a system."""
-    place = CACHE / "runs" / system.name
+    place = runs(options) / system.name
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     return place
@@ -41,9 +48,10 @@ def started(command, log):
     try:
         yield process
     finally:
-        if process.poll() is None:
+        # Also when it has ended by itself: what it has started may have not.
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        process.wait()
 
 
 def ended(process, log, timeout, needed=None):
@@ -55,6 +63,40 @@ def ended(process, log, timeout, needed=None):
         time.sleep(0.01)
     if process.poll():
         raise Failed(FAILED, f"ended with {process.poll()}: see {relative(log)}")
+
+
+def outcome_of(measure):
+    """What is measured, or why it is not."""
+    try:
+        return {"outcome": EQUAL, **measure()}
+    except Failed as failure:
+        return {"outcome": failure.outcome, "reason": str(failure)}
+    except Unavailable as reason:
+        return {"outcome": FAILED, "reason": f"the broker can't be used: {reason}"}
+
+
+@contextmanager
+def alone(options):
+    """Nobody else has files in the same places at the same time."""
+    runs(options).mkdir(parents=True, exist_ok=True)
+    with (runs(options) / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.exit("another run.sh is at work in this checkout: wait for it, or end it")
+        yield
+
+
+def lines_of(output):
+    """The lines of a file, or of all files below a directory, in order of their names."""
+    files = [output] if output.is_file() else sorted(output.rglob("*.csv"))
+    for file in files:
+        with file.open(newline="") as lines:
+            yield from lines
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
 
 
 def relative(path):

@@ -21,9 +21,6 @@ COMPARED = {
 # What is told of latencies, and how it is called.
 LATENCIES = {"p50_ms": "p50", "p99_ms": "p99", "max_ms": "max"}
 
-# What runs beside the peers.
-NO_PEERS = {"tidegate", "tidegate-saved", "bare-loop", "rdkafka-loop"}
-
 
 def in_words(run):
     if run["outcome"] != EQUAL:
@@ -37,12 +34,13 @@ def in_words(run):
 def begun(workload, system, samples):
     """A row without figures."""
     about = {"name": system.name, "version": system.version(), "note": system.notes[workload.lane]}
+    about["is_peer"] = system.is_peer
     # A system is not run again once it has failed.
     return {**about, "samples": samples, "outcome": samples[-1]["outcome"]}
 
 
 def summary(workload, systems, runs):
-    """Medians for each system, beside the rates of Tidegate and of the limit, if there is one."""
+    """Medians for each system, beside the rates of Tidegate and of the bare loops, if they ran."""
     rows = []
     for system in systems:
         samples = runs[system.name]
@@ -119,7 +117,7 @@ def table(result, skipped):
         heads = [f"{name} ms" for name in LATENCIES.values()]
         head = ["system", "version", "records/s", *heads, "p99 of Tidegate's", "answer", "remark"]
         return [head] + [paced_cells(row) for row in rows]
-    # Most lanes have no limit.
+    # Most lanes have no bare loop.
     compared = [it for it in COMPARED.values() if any(it[1] in row for row in rows)]
     head = ["system", "version", "start-up s", "run s", "records/s"]
     head += [heading for heading, _ in compared]
@@ -130,17 +128,21 @@ def table(result, skipped):
 
 def faster(results):
     """A sentence on which workloads a peer did faster than Tidegate, where peers have figures."""
-    shares = [
-        (row["of_tidegate"], f"{row['name']} on {result['workload']}")
+    beside = [
+        (row.get("of_tidegate"), f"{row['name']} on {result['workload']}")
         for result in results
         if result["lane"] != LATENCY
         for row in result["systems"]
-        if row["name"] not in NO_PEERS and row.get("of_tidegate")
+        if row["is_peer"] and row["outcome"] == EQUAL
     ]
-    if not shares:
+    if not beside:
         return []
-    names = [f"{name} ({share:.2f} times its rate)" for share, name in shares if share > 1]
-    return ["", f"Faster than Tidegate: {', '.join(names) or 'none'}."]
+    names = [f"{name} ({share:.2f} times its rate)" for share, name in beside if share and share > 1]
+    said = ["", f"Faster than Tidegate: {', '.join(names) or 'none'}."]
+    short = [name for share, name in beside if share is None]
+    if short:
+        said += [f"Too short beside start-up to be told: {', '.join(short)}."]
+    return said
 
 
 def terminal(results, skipped):

@@ -28,7 +28,7 @@ fn gives_the_plain_answer() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers/run.sh");
     let ended = Command::new("bash")
         .arg(script)
-        .arg("--check")
+        .args(["--check", "--timeout", "30"])
         .env("TIDEGATE", env!("CARGO_BIN_EXE_tidegate"))
         .output()
         .expect("there is a shell");

@@ -7,8 +7,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.FutureTask;
-import org.apache.kafka.clients.producer.KafkaProducer;
-import org.apache.kafka.clients.producer.ProducerRecord;
 
 /**
  * Writes words at a rate, and tells how long a system takes to write their counts: {@code Latency WORDS
@@ -49,12 +47,12 @@ public final class Latency {
     }
 
     private void measure(Topic changes, int warmUp, int seconds, String asked) throws Exception {
-        try (var producer = records.producer()) {
+        try (var sender = new Sender(records)) {
             int lying = words.size();
             for (long number = 0; number < lying; number++) {
-                write(producer, number);
+                write(sender, number);
             }
-            producer.flush();
+            sender.flush();
             System.out.println("written");
 
             Observer observer = new Observer(changes);
@@ -69,7 +67,7 @@ public final class Latency {
             var reading = new FutureTask<>(() -> observer.next((int) (all / EVERY)));
             new Thread(reading).start();
             long start = System.nanoTime();
-            double kept = pace(producer, start, rate, lying, all);
+            double kept = pace(sender, start, rate, lying, all);
             long[] seen = reading.get();
 
             long[] latencies = new long[(int) ((all - before) / EVERY)];
@@ -81,8 +79,9 @@ public final class Latency {
             Arrays.sort(latencies);
             System.out.printf(
                     Locale.ROOT,
-                    "{\"rate\": %.0f, \"kept\": %.4f, \"markers\": %d,"
+                    "{\"records\": %d, \"rate\": %.0f, \"kept\": %.4f, \"markers\": %d,"
                             + " \"p50_ms\": %.2f, \"p99_ms\": %.2f, \"max_ms\": %.2f}%n",
+                    lying + all,
                     rate,
                     kept,
                     latencies.length,
@@ -93,16 +92,15 @@ public final class Latency {
     }
 
     /** Writes words when it is time for them; gives the share of the rate that was kept. */
-    private double pace(
-            KafkaProducer<byte[], byte[]> producer, long start, double rate, long from, long count)
-            throws InterruptedException {
+    private double pace(Sender sender, long start, double rate, long from, long count)
+            throws Exception {
         for (long number = 0; number < count; number++) {
             while (System.nanoTime() < intended(start, rate, number)) {
                 Thread.sleep(1);
             }
-            write(producer, from + number);
+            write(sender, from + number);
         }
-        producer.flush();
+        sender.flush();
         return (intended(start, rate, count) - start) / (double) (System.nanoTime() - start);
     }
 
@@ -110,12 +108,12 @@ public final class Latency {
         return start + (long) (number / rate * 1e9);
     }
 
-    private void write(KafkaProducer<byte[], byte[]> producer, long number) {
+    private void write(Sender sender, long number) {
         byte[] word =
                 number % EVERY == 0
                         ? bytes("m" + number / EVERY)
                         : words.get((int) (number % words.size()));
-        producer.send(new ProducerRecord<>(records.name(), word, word));
+        sender.send(word, word);
     }
 
     private static byte[] bytes(String word) {

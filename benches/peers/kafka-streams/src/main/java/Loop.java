@@ -2,11 +2,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
 
 /**
- * The limit: Kafka's own consumer and producer, and nothing between: {@code Loop CORES RECORDS CHANGES}.
+ * A bare loop: Kafka's own consumer and producer, and nothing between: {@code Loop CORES RECORDS CHANGES}.
  *
  * <p>As many threads as cores, each with partitions, a consumer and a producer of its own. Each record
  * is written as it was read.
@@ -31,14 +30,11 @@ public final class Loop {
         threads.shutdown();
     }
 
-    private static void move(Topic records, List<TopicPartition> partitions, Topic changes) {
-        try (var producer = changes.producer()) {
-            records.read(
-                    partitions,
-                    record ->
-                            producer.send(
-                                    new ProducerRecord<>(
-                                            changes.name(), record.key(), record.value())));
+    private static Void move(Topic records, List<TopicPartition> partitions, Topic changes)
+            throws Exception {
+        try (var sender = new Sender(changes)) {
+            records.read(partitions, record -> sender.send(record.key(), record.value()));
         }
+        return null;
     }
 }
