@@ -11,6 +11,9 @@ from pathlib import Path
 from inputs import KAFKA
 from peers import CACHE, KafkaStreams, Unavailable, quietly
 
+# As Kafka's own scripts start a broker.
+MACHINE = ["-Xms1g", "-Xmx1g", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"]
+MACHINE += ["-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent"]
 # Any will do, as long as the data is only this run's.
 CLUSTER = "dGlkZWdhdGUtdGVzdC1jbA"
 PROPERTIES = """\
@@ -81,7 +84,7 @@ class Broker:
         quietly(java("kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", properties))
         with (home / "log").open("w") as log:
             self.process = subprocess.Popen(
-                list(map(str, java("Broker", properties))),
+                list(map(str, java("Broker", properties, machine=MACHINE))),
                 # It ends when this is closed, however this program ends.
                 stdin=subprocess.PIPE,
                 stdout=log,

@@ -57,7 +57,7 @@ def run(system, words, rate, options):
         changes = kafka.new_topic(broker.address, "changes", options.workers)
         arguments = [words.records, records, changes, workload.warm_up_s, workload.paced_s, rate]
         log = place / "latency.log"
-        with processes.started(kafka.java("Latency", *arguments), log) as writer:
+        with processes.started(kafka.java("Latency", *arguments, machine=kafka.MACHINE), log) as writer:
             deadline = time.monotonic() + options.timeout
             while "written" not in log.read_text() and writer.poll() is None:
                 if time.monotonic() > deadline:

@@ -88,9 +88,10 @@ class Tidegate(System):
             command += ["windowed-wordcount", "--window", f"{workload.window}s"]
         command += ["--workers", str(cores)]
         if workload.lane in (KAFKA, LATENCY):
-            command += ["--source", input.records, "--sink", f"{output}?key=1"]
+            command += ["--source", input.records]
             if workload.lane == LATENCY:
-                return command + ["--interval", "10ms"]
+                return command + ["--sink", f"{output}?key=1", "--interval", "10ms"]
+            command += ["--sink", f"{output}?key=1&shards={cores}"]
             batch = workload.batch // cores
         else:
             command += ["--source", f"file:{input.records}", "--sink", f"jsonl:{output}"]
@@ -251,10 +252,10 @@ class Java(System):
         pom = (HERE / self.folder / "pom.xml").read_text()
         return re.search(r"<(flink|kafka).version>(.*)</", pom)[2]
 
-    def java(self, program, *arguments):
+    def java(self, program, *arguments, machine=("-Xmx4g",)):
         place = CACHE / self.folder
         classes = f"{place}/classes:{place}/lib/*"
-        return ["java", "-Xmx4g", *self.options, "-cp", classes, program, *arguments]
+        return ["java", *machine, *self.options, "-cp", classes, program, *arguments]
 
 
 class Flink(Sql, Java):

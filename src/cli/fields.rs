@@ -25,34 +25,33 @@ impl FromStr for Fields {
 impl Fields {
     /// The key that a row has: its field, or a list of them.
     pub fn key_of(&self, row: &impl Serialize) -> Result<Vec<u8>, String> {
-        let row = serde_json::to_value(row).map_err(|error| error.to_string())?;
-        let fields: Result<Vec<Value>, String> =
-            self.0.iter().map(|field| take(&row, field)).collect();
-        match &fields?[..] {
-            [only] => key_of(only),
-            several => key_of(&several),
+        let mut row = serde_json::to_value(row).map_err(|error| error.to_string())?;
+        match &self.0[..] {
+            [only] => match find(&mut row, only)?.take() {
+                Value::String(text) => Ok(text.into_bytes()),
+                other => key_of(&other),
+            },
+            several => {
+                let fields: Result<Vec<Value>, String> =
+                    several.iter().map(|field| find(&mut row, field).cloned()).collect();
+                key_of(&fields?)
+            }
         }
     }
 }
 
 /// A field of a row.
-fn take(row: &Value, field: &str) -> Result<Value, String> {
-    let found = match row {
-        Value::Object(fields) => fields.get(field),
-        Value::Array(fields) => {
-            let number = field.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
-            number.and_then(|number| fields.get(number))
-        }
-        _ => None,
+fn find<'a>(row: &'a mut Value, field: &str) -> Result<&'a mut Value, String> {
+    let there = match row {
+        Value::Object(fields) if fields.contains_key(field) => return Ok(&mut fields[field]),
+        Value::Array(fields) => match field.parse() {
+            Ok(number) if (1..=fields.len()).contains(&number) => return Ok(&mut fields[number - 1]),
+            _ => format!("1 to {}", fields.len()),
+        },
+        Value::Object(fields) => fields.keys().cloned().collect::<Vec<_>>().join(", "),
+        _ => "none, for it is a single value".to_owned(),
     };
-    found.cloned().ok_or_else(|| {
-        let there = match row {
-            Value::Object(fields) => fields.keys().cloned().collect::<Vec<_>>().join(", "),
-            Value::Array(fields) => format!("1 to {}", fields.len()),
-            _ => "none, for it is a single value".to_owned(),
-        };
-        format!("there is no field `{field}` for its key; there is {there}")
-    })
+    Err(format!("there is no field `{field}` for its key; there is {there}"))
 }
 
 #[cfg(test)]

@@ -40,6 +40,7 @@ pub struct KafkaTopic {
     progress: Option<String>,
     /// What of a row is its key, if the topic is kept equal to the result.
     key: Option<Fields>,
+    shards: usize,
 }
 
 /// How the URLs of databases begin, the feature that each needs, and whether it is there.
@@ -62,6 +63,7 @@ Sinks:
       ?key=FIELD[,FIELD]         keep the topic equal to the result: a message for each key that changes,
                                  with its new row, or with nothing; FIELD is a name, or a number from 1
       &delivery=at-least-once    without transactions
+      &shards=N                  producers that write at the same time [default: 1]
       &progress=TOPIC            where it says how far it has come [default: tidegate-progress]
       &transactional.id=NAME     for the second of two jobs of one name on one topic
       &security.protocol=... and every other option of librdkafka
@@ -125,8 +127,9 @@ impl FromStr for KafkaTopic {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let known = "use `key`, `delivery`, `progress`, or an option of librdkafka";
-        let (url, others) = KafkaUrl::with(text, &["key", "delivery", "progress"], known)?;
+        let known = "use `key`, `delivery`, `progress`, `shards`, or an option of librdkafka";
+        let own = ["key", "delivery", "progress", "shards"];
+        let (url, others) = KafkaUrl::with(text, &own, known)?;
         if url.topics.len() != 1 {
             return Err("a sink writes to one topic".into());
         }
@@ -139,14 +142,21 @@ impl FromStr for KafkaTopic {
         };
         let progress = others.get("progress").map(|topic| (*topic).to_owned());
         let key = others.get("key").map(|fields| fields.parse()).transpose()?;
-        Ok(KafkaTopic { url, at_least_once, progress, key })
+        let shards = others.get("shards").map_or(Ok(1), |text| shards(text))?;
+        Ok(KafkaTopic { url, at_least_once, progress, key, shards })
     }
+}
+
+/// How many parts of a batch are written at the same time.
+pub fn shards(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|shards| *shards > 0);
+    number.ok_or_else(|| format!("`shards={text}`: use a number from 1 on"))
 }
 
 impl KafkaTopic {
     /// The sink that `make` makes of brokers and a topic, with all options.
     pub fn sink<D: Record>(&self, make: impl FnOnce(&str, &str) -> KafkaSink<D>) -> KafkaSink<D> {
-        let mut kafka = make(&self.url.brokers, &self.url.topics[0]);
+        let mut kafka = make(&self.url.brokers, &self.url.topics[0]).shards(self.shards);
         for (key, value) in &self.url.options {
             kafka = kafka.option(key, value);
         }
@@ -254,8 +264,10 @@ mod tests {
         assert_eq!("text:out/c?suffix=txt".parse(), Ok(text));
         assert_eq!("console".parse(), Ok(SinkUrl::Console));
         assert_eq!("jsonl:x".parse(), Ok(SinkUrl::JsonLines("x".into())));
-        let kafka = "kafka://h:1/t?delivery=at-least-once&progress=p&linger.ms=5&key=1,2".parse();
-        let Ok(SinkUrl::Kafka(KafkaTopic { url, at_least_once: true, progress, key })) = kafka else {
+        let text = "kafka://h:1/t?delivery=at-least-once&progress=p&linger.ms=5&key=1,2&shards=3";
+        let kafka = text.parse();
+        let Ok(SinkUrl::Kafka(KafkaTopic { url, at_least_once: true, progress, key, shards: 3 })) = kafka
+        else {
             panic!("{kafka:?}")
         };
         assert_eq!(key, "1,2".parse().ok());
@@ -274,6 +286,7 @@ mod tests {
             ("kafka://h:1/a?delivery=twice", "at-least-once"),
             ("kafka://h:1/a?topic=b", "progress"),
             ("kafka://h:1/a?key=1,,2", "key=FIELD"),
+            ("kafka://h:1/a?shards=0", "from 1 on"),
         ] {
             let error = text.parse::<SinkUrl>().expect_err(text);
             assert!(error.contains(remedy), "{text}: {error}");

@@ -13,6 +13,7 @@ use tidegate::sink::sql::Sqlite;
 use tidegate::sink::sql::{SqlSink, Upsert};
 use tidegate::{Change, DStream, Record};
 
+use super::sink::shards;
 use super::source::parts;
 #[cfg(feature = "sqlite")]
 use super::source::refuse_unknown;
@@ -82,11 +83,7 @@ impl SqlUrl {
             }
         }
         let id = parameters.remove("id").map(str::to_owned);
-        let shards = parameters.remove("shards").map(|shards| {
-            let number = shards.parse().ok().filter(|shards| *shards > 0);
-            number.ok_or_else(|| format!("`shards={shards}`: use a number from 1 on"))
-        });
-        let shards = shards.transpose()?;
+        let shards = parameters.remove("shards").map(shards).transpose()?;
         let place = place_of(kind, place, &parameters)?;
         Ok(SqlUrl { kind, place, table, columns, key, id, shards })
     }

@@ -244,13 +244,15 @@ impl<D: Record> DeclaredSink for SinkDeclaration<D> {
         let same = registry.sinks.iter().filter(|earlier| **earlier == name).count();
         let unique = if same == 0 { name.clone() } else { format!("{name}-{}", same + 1) };
         registry.sinks.push(name.clone());
+        let failed = |source: SinkError| RunError::Sink { name: name.clone(), batch: None, source };
+        if self.0.shards() == 0 {
+            return Err(failed(SinkError::Invalid("it has no shards: give it one at least".into())));
+        }
         for shard in 0..self.0.shards() {
             let worker = shard % config.peers();
             if !config.local_workers().contains(&worker) {
                 continue;
             }
-            let failed =
-                |source: SinkError| RunError::Sink { name: name.clone(), batch: None, source };
             // What is only run again is not written.
             let mut writer = match config.replays_only {
                 true => Box::new(Null::default()),

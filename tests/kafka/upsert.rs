@@ -50,7 +50,7 @@ fn killed() {
     create_topic(&kafka, "kept-expected", PARTITIONS);
     let job = |sink: &str| {
         let job = job(&kafka, "kept-killed", "windowed-wordcount --window 5s", sink);
-        format!("{job}?key=1 --records-per-partition 20")
+        format!("{job}?key=1&shards=2 --records-per-partition 20")
     };
     tidegate(&job("kept-expected")).within(place.path()).run().well();
     let saved = format!("{} --checkpoint state --checkpoint-every 15ms", job("kept-killed-out"));
@@ -61,6 +61,9 @@ fn killed() {
     assert!(expected.values().flatten().any(Option::is_none), "words go");
     let found = committed_by_key(&kafka, "kept-killed-out");
     assert!(expected == found, "seed {seed}, {kills} kills: {found:?} is not {expected:?}");
+    let other = saved.replace("shards=2", "shards=3");
+    let ended = tidegate(&other).within(place.path()).run();
+    ended.failed(2, &["was written in 2 shards", "is now to be written in 3"]);
 }
 
 fn no_such_field() {

@@ -9,7 +9,7 @@ mod upsert;
 use std::sync::Arc;
 
 use serde::Serialize;
-use tidegate_operators::{Record, Tick};
+use tidegate_operators::{Record, Tick, stable_hash};
 
 use super::{Claim, Delivery, Sink, Writer};
 use crate::error::SinkError;
@@ -29,11 +29,21 @@ pub struct KafkaMessage {
     pub payload: Option<Vec<u8>>,
 }
 
+impl KafkaMessage {
+    /// That of its key, or of its payload if it has none.
+    fn hash(&self) -> u64 {
+        stable_hash(self.key.as_deref().or(self.payload.as_deref()).unwrap_or_default())
+    }
+}
+
 /// Takes a message.
 type Give<'a> = dyn FnMut(KafkaMessage) -> Result<(), SinkError> + 'a;
 
 /// Makes messages of a batch's rows.
 type Encode<D> = Arc<dyn Fn(&[D], &mut Give<'_>) -> Result<(), SinkError> + Send + Sync>;
+
+/// A hash by which messages are dealt to partitions and shards; none for a row that can't be a message.
+type Hash<D> = Arc<dyn Fn(&D) -> Option<u64> + Send + Sync>;
 
 /// Writes each row of a batch as a message to a topic, or keeps a topic equal to a table
 /// ([`upsert`](KafkaSink::upsert)).
@@ -63,6 +73,8 @@ pub struct KafkaSink<D> {
     client: Client,
     topic: String,
     encode: Encode<D>,
+    hash: Hash<D>,
+    shards: usize,
     fail_fast: bool,
     at_least_once: bool,
     transactional_id: Option<String>,
@@ -98,17 +110,22 @@ impl<D: Record> KafkaSink<D> {
         topic: &str,
         encode: impl Fn(&D) -> Result<KafkaMessage, String> + Send + Sync + 'static,
     ) -> Self {
+        let encode = Arc::new(encode);
+        let message = Arc::clone(&encode);
+        let hash = move |row: &D| message(row).ok().as_ref().map(KafkaMessage::hash);
         let encode = move |rows: &[D], give: &mut Give<'_>| {
             rows.iter().try_for_each(|row| give(encode(row).map_err(no_message)?))
         };
-        KafkaSink::new(brokers, topic, Arc::new(encode))
+        KafkaSink::new(brokers, topic, Arc::new(encode), Arc::new(hash))
     }
 
-    fn new(brokers: &str, topic: &str, encode: Encode<D>) -> Self {
+    fn new(brokers: &str, topic: &str, encode: Encode<D>, hash: Hash<D>) -> Self {
         KafkaSink {
             client: Client::new(brokers),
             topic: topic.to_owned(),
             encode,
+            hash,
+            shards: 1,
             fail_fast: false,
             at_least_once: false,
             transactional_id: None,
@@ -138,6 +155,14 @@ impl<D: Record> KafkaSink<D> {
     /// by all readers, and those behind the last checkpoint again after a restart.
     pub fn at_least_once(mut self) -> Self {
         self.at_least_once = true;
+        self
+    }
+
+    /// Into how many parts a batch is dealt, each written by a producer of its own at the same time as
+    /// the others, in a transaction of its own; one, unless set. Messages with one key stay together.
+    /// With checkpoints their number must stay.
+    pub fn shards(mut self, shards: usize) -> Self {
+        self.shards = shards;
         self
     }
 
@@ -177,6 +202,15 @@ impl<D: Record> Sink<D> for KafkaSink<D> {
         }
     }
 
+    fn shards(&self) -> usize {
+        self.shards
+    }
+
+    fn shard_of(&self, row: &D) -> usize {
+        // A row that can't be a message is an error where it is written.
+        ((self.hash)(row).unwrap_or(0) % self.shards as u64) as usize
+    }
+
     fn open(&mut self, _shard: usize) -> Result<Box<dyn Writer<D>>, SinkError> {
         brokers_of(&self.client.brokers).map_err(SinkError::Invalid)?;
         let (target, producer) = Target::find(&self.client, &self.topic, self.fail_fast)?;
@@ -184,6 +218,7 @@ impl<D: Record> Sink<D> for KafkaSink<D> {
             encode: Arc::clone(&self.encode),
             outlet: Box::new(Plain::new(target.clone(), producer)),
             target,
+            shards: self.shards as u64,
             at_least_once: self.at_least_once,
             transactional_id: self.transactional_id.clone(),
             progress_topic: self.progress_topic.clone(),
@@ -203,6 +238,7 @@ struct KafkaWriter<D> {
     encode: Encode<D>,
     outlet: Box<dyn Outlet>,
     target: Target,
+    shards: u64,
     at_least_once: bool,
     transactional_id: Option<String>,
     progress_topic: String,
@@ -227,7 +263,7 @@ impl<D: Record> Writer<D> for KafkaWriter<D> {
         };
         let progress = Progress::find(&self.target, &self.progress_topic)?;
         let transactions =
-            Transactions::begin(self.target.clone(), progress, id, claim.generation)?;
+            Transactions::begin(self.target.clone(), progress, id, claim.generation, self.shards)?;
         let through = transactions.through();
         self.outlet = Box::new(transactions);
         Ok(Some(through))

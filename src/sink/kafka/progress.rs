@@ -27,6 +27,14 @@ pub(super) struct Mark {
     pub(super) run: u64,
     /// Through which batch everything is written.
     pub(super) batch: u64,
+    /// Into how many parts batches are dealt: this is the mark of one of them.
+    #[serde(default = "one")]
+    pub(super) shards: u64,
+}
+
+/// Marks had no number of shards when there was one always.
+fn one() -> u64 {
+    1
 }
 
 /// The topic.

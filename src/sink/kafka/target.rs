@@ -6,7 +6,6 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use tidegate_operators::stable_hash;
 
 use super::KafkaMessage;
 use crate::error::{SinkError, SourceError};
@@ -103,9 +102,9 @@ impl Target {
         message: &KafkaMessage,
     ) -> KafkaResult<()> {
         let KafkaMessage { key, payload } = message;
-        let hash = stable_hash(key.as_deref().or(payload.as_deref()).unwrap_or_default());
+        let partition = (message.hash() % self.partitions) as i32;
         let mut record: BaseRecord<'_, [u8], [u8]> =
-            BaseRecord::to(&self.topic).partition((hash % self.partitions) as i32);
+            BaseRecord::to(&self.topic).partition(partition);
         (record.key, record.payload) = (key.as_deref(), payload.as_deref());
         push(producer, record)
     }

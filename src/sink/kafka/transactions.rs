@@ -62,6 +62,7 @@ impl Transactions {
         progress: Progress,
         id: String,
         generation: u64,
+        shards: u64,
     ) -> Result<Self, SinkError> {
         let run = getrandom::u64().map_err(|error| {
             SinkError::Invalid(format!("the system gives no random numbers: {error}"))
@@ -70,7 +71,7 @@ impl Transactions {
             target,
             progress,
             id,
-            mark: Mark { generation, run, batch: 0 },
+            mark: Mark { generation, run, batch: 0, shards },
             producer: None,
             connection: Connection::default(),
             messages: Vec::new(),
@@ -136,6 +137,14 @@ impl Transactions {
                  bring them back, or write under another name (`transactional_id`, \
                  `transactional.id=`)",
                 other.generation, self.target.topic, self.id, other.batch, self.mark.generation
+            ))));
+        }
+        let shards = self.mark.shards;
+        if let Some(other) = found.filter(|found| found.shards != shards) {
+            return Err(Trouble::Final(SinkError::Invalid(format!(
+                "`{}` was written in {} shards as `{}` before, and is now to be written in {shards}: keep \
+                 their number, or write under another name (`transactional_id`, `transactional.id=`)",
+                self.target.topic, other.shards, self.id
             ))));
         }
         self.mark.batch = found.map_or(0, |found| found.batch);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use tidegate_operators::Record;
+use tidegate_operators::{Record, stable_hash};
 
 use super::{Give, KafkaMessage, KafkaSink, json, no_message};
 use crate::error::SinkError;
@@ -61,10 +61,13 @@ impl<D: Record> KafkaSink<Change<D>> {
         key: impl Fn(&D) -> Result<Vec<u8>, String> + Send + Sync + 'static,
         payload: impl Fn(&D) -> Result<Vec<u8>, String> + Send + Sync + 'static,
     ) -> Self {
+        let key = Arc::new(key);
+        let of = Arc::clone(&key);
+        let hash = move |change: &Change<D>| Some(stable_hash(&of(&change.row).ok()?));
         let encode = move |changes: &[Change<D>], give: &mut Give<'_>| {
-            encode(changes, &key, &payload, give)
+            encode(changes, &*key, &payload, give)
         };
-        KafkaSink::new(brokers, topic, Arc::new(encode))
+        KafkaSink::new(brokers, topic, Arc::new(encode), Arc::new(hash))
     }
 }
 
@@ -99,8 +102,7 @@ fn encode<D: Record>(
 ) -> Result<(), SinkError> {
     let keys: Result<Vec<Vec<u8>>, String> = changes.iter().map(|change| key(&change.row)).collect();
     let mut keys = keys.map_err(no_message)?;
-    let diffs = changes.iter().map(|change| change.diff);
-    let newest = newest(keys.iter().zip(diffs)).map_err(|second| {
+    let newest = newest(&keys, |change| changes[change].diff).map_err(|second| {
         SinkError::Invalid(format!(
             "there are two rows with one key, of which one is {:?}: take more of the row into the key",
             changes[second].row

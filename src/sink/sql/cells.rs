@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use serde_json::value::Serializer as Json;
 
 /// A value of a column.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum Value {
     Null,
     Bool(bool),

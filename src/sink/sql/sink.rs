@@ -83,9 +83,6 @@ impl<DB: Database, F> SqlSink<DB, F> {
         before: &[&str],
         encode: Encode<D>,
     ) -> Result<SqlWriter<DB, D>, SinkError> {
-        if self.shards == 0 {
-            return Err(SinkError::Invalid("a sink has one shard at least: `shards(1)`".into()));
-        }
         let mut session = Session::new(self.database.clone(), self.patience);
         let what = format!("look at {}", self.table.quoted('`'));
         let found = session.attempt(&what, |connection| connection.describe(&self.table))?;

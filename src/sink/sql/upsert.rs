@@ -83,9 +83,9 @@ fn encode<D: Record>(
         if key.contains(&&Value::Null) {
             return Err(SinkError::Invalid(format!("a key is NULL: {:?}", change.row)));
         }
-        keys.push((key, change.diff));
+        keys.push(key);
     }
-    let newest = newest(keys.into_iter()).map_err(|second| {
+    let newest = newest(&keys, |change| changes[change].diff).map_err(|second| {
         SinkError::Invalid(format!(
             "there are two rows with one key, of which one is {:?}: take more columns into the key",
             changes[second].row
