@@ -43,12 +43,16 @@ impl Fields {
 /// A field of a row.
 fn find<'a>(row: &'a mut Value, field: &str) -> Result<&'a mut Value, String> {
     let there = match row {
-        Value::Object(fields) if fields.contains_key(field) => return Ok(&mut fields[field]),
+        Value::Object(fields) => {
+            if fields.contains_key(field) {
+                return Ok(&mut fields[field]);
+            }
+            fields.keys().cloned().collect::<Vec<_>>().join(", ")
+        }
         Value::Array(fields) => match field.parse() {
             Ok(number) if (1..=fields.len()).contains(&number) => return Ok(&mut fields[number - 1]),
             _ => format!("1 to {}", fields.len()),
         },
-        Value::Object(fields) => fields.keys().cloned().collect::<Vec<_>>().join(", "),
         _ => "none, for it is a single value".to_owned(),
     };
     Err(format!("there is no field `{field}` for its key; there is {there}"))
