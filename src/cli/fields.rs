@@ -50,7 +50,9 @@ fn find<'a>(row: &'a mut Value, field: &str) -> Result<&'a mut Value, String> {
             fields.keys().cloned().collect::<Vec<_>>().join(", ")
         }
         Value::Array(fields) => match field.parse() {
-            Ok(number) if (1..=fields.len()).contains(&number) => return Ok(&mut fields[number - 1]),
+            Ok(number) if (1..=fields.len()).contains(&number) => {
+                return Ok(&mut fields[number - 1]);
+            }
             _ => format!("1 to {}", fields.len()),
         },
         _ => "none, for it is a single value".to_owned(),

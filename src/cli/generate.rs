@@ -84,7 +84,8 @@ impl Generate {
         line: fn(&D) -> String,
     ) -> Result<(), Failure> {
         if self.sink.is_kept() {
-            let why = "`generate` adds records, which replace none: leave out the `key` of the sink";
+            let why =
+                "`generate` adds records, which replace none: leave out the `key` of the sink";
             return Err(Failure::Usage(why.into()));
         }
         let mut config = Config::new("generate").stop_on_signals(true);

@@ -226,7 +226,8 @@ impl SinkUrl {
                 let fields = fields.clone();
                 let key = move |row: &D| fields.key_of(row);
                 let row = |row: &D| serde_json::to_vec(row).map_err(|error| error.to_string());
-                let make = |kafka: &str, topic: &str| KafkaSink::upsert_encoded(kafka, topic, key, row);
+                let make =
+                    |kafka: &str, topic: &str| KafkaSink::upsert_encoded(kafka, topic, key, row);
                 let kafka = url.sink(make);
                 changes().sink(kafka.fail_fast(fail_fast));
             }
@@ -266,7 +267,8 @@ mod tests {
         assert_eq!("jsonl:x".parse(), Ok(SinkUrl::JsonLines("x".into())));
         let text = "kafka://h:1/t?delivery=at-least-once&progress=p&linger.ms=5&key=1,2&shards=3";
         let kafka = text.parse();
-        let Ok(SinkUrl::Kafka(KafkaTopic { url, at_least_once: true, progress, key, shards: 3 })) = kafka
+        let Ok(SinkUrl::Kafka(KafkaTopic { url, at_least_once: true, progress, key, shards: 3 })) =
+            kafka
         else {
             panic!("{kafka:?}")
         };

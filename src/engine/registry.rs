@@ -246,7 +246,9 @@ impl<D: Record> DeclaredSink for SinkDeclaration<D> {
         registry.sinks.push(name.clone());
         let failed = |source: SinkError| RunError::Sink { name: name.clone(), batch: None, source };
         if self.0.shards() == 0 {
-            return Err(failed(SinkError::Invalid("it has no shards: give it one at least".into())));
+            return Err(failed(SinkError::Invalid(
+                "it has no shards: give it one at least".into(),
+            )));
         }
         for shard in 0..self.0.shards() {
             let worker = shard % config.peers();

@@ -91,7 +91,8 @@ mod tests {
             let batch = Batch { time: id, tick: (id > 0).then_some(tick) };
             let changes = rows.iter().map(|row| Change { diff: 1, row: (*row, ()) }).collect();
             let mut given = Vec::new();
-            let mut give = |chunks: &mut Chunks<Change<(char, ())>>| given.push(std::mem::take(chunks));
+            let mut give =
+                |chunks: &mut Chunks<Change<(char, ())>>| given.push(std::mem::take(chunks));
             let input = vec![Chunks::loose(changes)];
             operator.close(batch, input, &mut Output::new(&mut give), &mut Tap::new(false));
             let rows = given.into_iter().flat_map(Chunks::into_rows);

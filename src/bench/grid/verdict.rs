@@ -33,7 +33,8 @@ impl GridReport {
         }
         for one in &earlier.instructions {
             if let Some(two) = self.instructions.iter().find(|two| two.cell == one.cell) {
-                let what = format!("{}: instructions of a record, busiest thread", one.cell.shape());
+                let what =
+                    format!("{}: instructions of a record, busiest thread", one.cell.shape());
                 found.push(Comparison::of_counts(what, one.busiest, two.busiest, ALIKE));
             }
         }

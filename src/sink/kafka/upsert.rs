@@ -86,9 +86,9 @@ impl<D: Record> KafkaSink<Change<D>> {
 pub fn key_of(key: &impl Serialize) -> Result<Vec<u8>, String> {
     let key = json(key)?;
     match key.first() {
-        Some(b'"') => serde_json::from_slice(&key)
-            .map(String::into_bytes)
-            .map_err(|error| error.to_string()),
+        Some(b'"') => {
+            serde_json::from_slice(&key).map(String::into_bytes).map_err(|error| error.to_string())
+        }
         _ => Ok(key),
     }
 }
@@ -100,7 +100,8 @@ fn encode<D: Record>(
     payload: impl Fn(&D) -> Result<Vec<u8>, String>,
     give: &mut Give<'_>,
 ) -> Result<(), SinkError> {
-    let keys: Result<Vec<Vec<u8>>, String> = changes.iter().map(|change| key(&change.row)).collect();
+    let keys: Result<Vec<Vec<u8>>, String> =
+        changes.iter().map(|change| key(&change.row)).collect();
     let mut keys = keys.map_err(no_message)?;
     let newest = newest(&keys, |change| changes[change].diff).map_err(|second| {
         SinkError::Invalid(format!(
@@ -122,7 +123,9 @@ mod tests {
 
     type Row = (&'static str, i64);
 
-    fn messages(changes: &[(isize, &str, i64)]) -> Result<Vec<(String, Option<String>)>, SinkError> {
+    fn messages(
+        changes: &[(isize, &str, i64)],
+    ) -> Result<Vec<(String, Option<String>)>, SinkError> {
         let changes = changes.iter().map(|(diff, word, count)| {
             let row = ((*word).to_owned(), *count);
             Change { diff: *diff, row }
