@@ -11,6 +11,7 @@ mod lane;
 mod liar;
 mod outage;
 mod reading;
+mod recording;
 mod upsert;
 
 use libtest_mimic::Trial;
@@ -22,7 +23,8 @@ pub use lane::{Message, address, create_topic, produce, stop};
 
 pub fn trials() -> Vec<Trial> {
     let tests: Vec<(&str, fn())> =
-        [reading::TESTS, jobs::TESTS, outage::TESTS, exactly_once::TESTS, upsert::TESTS].concat();
+        [reading::TESTS, jobs::TESTS, outage::TESTS, exactly_once::TESTS, upsert::TESTS, recording::TESTS]
+            .concat();
     match Jars::from_environment() {
         Ok(_) => tests.into_iter().map(|(name, body)| test("kafka", name, body)).collect(),
         Err(why) => tests.iter().map(|(name, _)| skipped("kafka", name, &why)).collect(),
