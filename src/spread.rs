@@ -16,7 +16,7 @@ impl Config {
     /// `TIDEGATE_WORKERS` is the number of worker threads in this process, `workers` if it is not set.
     /// With `TIDEGATE_ADDRESSES`, one `HOST:PORT` for each process and commas between them, this is
     /// process `TIDEGATE_PROCESS`, from 0, of as many; what they must know to let each other in is
-    /// `TIDEGATE_SECRET`, if that is set. What else [`Config::cluster`] has been given stays, such as TLS.
+    /// `TIDEGATE_SECRET`, if that is set. What else its [`Cluster`] has been given stays, such as TLS.
     ///
     /// ```
     /// use tidegate::Config;
