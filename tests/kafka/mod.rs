@@ -22,9 +22,15 @@ use crate::support::{skipped, test};
 pub use lane::{Message, address, create_topic, produce, stop};
 
 pub fn trials() -> Vec<Trial> {
-    let tests: Vec<(&str, fn())> =
-        [reading::TESTS, jobs::TESTS, outage::TESTS, exactly_once::TESTS, upsert::TESTS, recording::TESTS]
-            .concat();
+    let tests: Vec<(&str, fn())> = [
+        reading::TESTS,
+        jobs::TESTS,
+        outage::TESTS,
+        exactly_once::TESTS,
+        upsert::TESTS,
+        recording::TESTS,
+    ]
+    .concat();
     match Jars::from_environment() {
         Ok(_) => tests.into_iter().map(|(name, body)| test("kafka", name, body)).collect(),
         Err(why) => tests.iter().map(|(name, _)| skipped("kafka", name, &why)).collect(),

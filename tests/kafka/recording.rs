@@ -19,7 +19,11 @@ fn recorded() {
     let text = lines(&mut rng, 900);
     let lines = text.lines().map(|line| (rng.below(PARTITIONS as u64) as i32, line));
     let lines: Vec<(i32, &str)> = lines.collect();
-    produce(&kafka, "recorded", lines.iter().map(|(partition, line)| Message::new(*partition, *line)));
+    produce(
+        &kafka,
+        "recorded",
+        lines.iter().map(|(partition, line)| Message::new(*partition, *line)),
+    );
 
     let place = tempfile::tempdir().expect("a directory");
     let run = |arguments: &str| tidegate(arguments).within(place.path()).run().well();
@@ -30,7 +34,9 @@ fn recorded() {
     assert_eq!((recording.rows(), recording.partitions().len()), (900, PARTITIONS as usize));
     assert!(recording.batches().len() > 5, "there are several batches");
     for (index, batch) in recording.batches().iter().enumerate() {
-        for cut in batch.partitions.iter().map(|partition| &partition.cut).filter(|cut| cut.rows > 0) {
+        for cut in
+            batch.partitions.iter().map(|partition| &partition.cut).filter(|cut| cut.rows > 0)
+        {
             let (from, to) = (50 * index as u64, 50 * (index as u64 + 1));
             assert!(cut.from == from && cut.to <= to, "batch {index}: {cut:?}");
         }

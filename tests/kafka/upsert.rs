@@ -46,7 +46,7 @@ fn killed() {
     let (kafka, place) = (address(), tempfile::tempdir().expect("a directory"));
     let seed = std::env::var("TIDEGATE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(3);
     let mut rng = Rng::new(seed);
-    topics(&kafka, "kept-killed", &lines(&mut rng, 1_500));
+    topics(&kafka, "kept-killed", &lines(&mut rng, 500));
     create_topic(&kafka, "kept-expected", PARTITIONS);
     let job = |sink: &str| {
         let job = job(&kafka, "kept-killed", "windowed-wordcount --window 5s", sink);
@@ -54,7 +54,7 @@ fn killed() {
     };
     tidegate(&job("kept-expected")).within(place.path()).run().well();
     let saved = format!("{} --checkpoint state --checkpoint-every 15ms", job("kept-killed-out"));
-    let kills = with_kills(&mut rng, std::time::Duration::from_millis(900), |workers| {
+    let kills = with_kills(&mut rng, std::time::Duration::from_millis(1_500), |workers| {
         tidegate(&format!("{saved} -w {workers}")).within(place.path())
     });
     let expected = committed_by_key(&kafka, "kept-expected");

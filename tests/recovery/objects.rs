@@ -1,6 +1,7 @@
 //! Checkpoints at a server that speaks S3.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -153,6 +154,10 @@ fn overtaken_at(s3: &S3, point: &str) {
     first.wait_until("sleeps", |_| asleep.exists());
     let run = |arguments: &str| at_s3(s3, arguments, place.path()).run();
     run(&job).well();
+    // It begins where the other has ended, and there must be something left to plan.
+    let mut input =
+        fs::OpenOptions::new().append(true).open(place.path().join("lines")).expect("there");
+    input.write_all(b"tide\ngate\n").expect("written");
     fs::write(place.path().join("awake"), "").expect("written");
     first.end().failed(1, &["was taken over", "as generation 2, and this is 1"]);
     let listed = run(&format!("checkpoint ls {state}")).well().stdout;
