@@ -159,8 +159,8 @@ impl<D: Record> KafkaSink<D> {
     }
 
     /// Into how many parts a batch is dealt, each written by a producer of its own at the same time as
-    /// the others, in a transaction of its own; one, unless set. Messages with one key stay together.
-    /// With checkpoints their number must stay.
+    /// the others, in a transaction of its own; one, unless set. Messages with one key stay together, but
+    /// a reader may see one part of a batch before another. With checkpoints their number must stay.
     pub fn shards(mut self, shards: usize) -> Self {
         self.shards = shards;
         self
