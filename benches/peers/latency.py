@@ -93,7 +93,7 @@ def await_counts(system, words, changes, records, file):
     deadline = time.monotonic() + SETTLED
     while True:
         kafka.read(changes, file)
-        if system.fold(processes.lines_of(file), words.workload) == expected:
+        if processes.folded(system.fold, file, words.workload) == expected:
             return
         if time.monotonic() > deadline:
             raise Failed(WRONG, f"not all words are counted as often as they were written: {relative(file)}")

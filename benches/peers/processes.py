@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from peers import CACHE, Unavailable
-from report import EQUAL, FAILED, GIVEN_UP
+from report import EQUAL, FAILED, GIVEN_UP, WRONG
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -93,6 +93,14 @@ def lines_of(output):
     for file in files:
         with file.open(newline="") as lines:
             yield from lines
+
+
+def folded(fold, output, workload):
+    """What is left of the changes in the end."""
+    try:
+        return fold(lines_of(output), workload)
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        raise Failed(WRONG, f"{relative(output)} has other rows than it should: {error!r}") from None
 
 
 def say(text):
