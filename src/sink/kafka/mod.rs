@@ -18,7 +18,7 @@ use plain::Plain;
 use progress::Progress;
 use target::Target;
 use transactions::Transactions;
-pub use upsert::key_of;
+pub use upsert::{key_of, key_of_json};
 
 /// A message to be sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -84,12 +84,32 @@ impl<D: Record> KafkaSink<Change<D>> {
 /// assert_eq!(key_of(&("tide", 7)), Ok(br#"["tide",7]"#.to_vec()));
 /// ```
 pub fn key_of(key: &impl Serialize) -> Result<Vec<u8>, String> {
-    let key = json(key)?;
-    match key.first() {
-        Some(b'"') => {
-            serde_json::from_slice(&key).map(String::into_bytes).map_err(|error| error.to_string())
+    key_of_json(json(key)?)
+}
+
+/// The same of what is JSON already.
+///
+/// # Errors
+///
+/// If it is none.
+///
+/// ```
+/// use tidegate::sink::kafka::key_of_json;
+///
+/// assert_eq!(key_of_json(br#""a \"tide\"""#.to_vec()), Ok(br#"a "tide""#.to_vec()));
+/// assert_eq!(key_of_json(b"7".to_vec()), Ok(b"7".to_vec()));
+/// ```
+pub fn key_of_json(mut json: Vec<u8>) -> Result<Vec<u8>, String> {
+    match &*json {
+        [b'"', text @ .., b'"'] if !text.contains(&b'\\') => {
+            json.pop();
+            json.remove(0);
+            Ok(json)
         }
-        _ => Ok(key),
+        [b'"', ..] => {
+            serde_json::from_slice(&json).map(String::into_bytes).map_err(|error| error.to_string())
+        }
+        _ => Ok(json),
     }
 }
 
