@@ -241,6 +241,12 @@ def q11(events):
         yield bidder, first, last + 10_000, count
 
 
+def q13(events):
+    """Bids beside rows that stay"""
+    side_input = {key: str(key) for key in range(10_000)}
+    return ((*bid.values(), side_input[bid["auction"] % 10_000]) for bid in bids(events))
+
+
 def q14(events):
     """Bids in euros, filtered and calculated"""
     for bid in map(in_euros, bids(events)):
@@ -333,5 +339,7 @@ def q22(events):
 
 ANSWERS = {
     query.__name__: query
-    for query in [q0, q1, q2, q3, q4, q5, q7, q8, q9, q11, q14, q15, q16, q17, q18, q19, q20, q21, q22]
+    for query in [
+        q0, q1, q2, q3, q4, q5, q7, q8, q9, q11, q13, q14, q15, q16, q17, q18, q19, q20, q21, q22
+    ]
 }

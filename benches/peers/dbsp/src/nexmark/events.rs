@@ -107,10 +107,14 @@ impl Events {
 
 type Rows<R> = Stream<RootCircuit, OrdZSet<R>>;
 
+/// The side input of q13: numbers, each with itself as text.
+pub const SIDE_ROWS: u64 = 10_000;
+
 pub struct Streams {
     pub people: Rows<Person>,
     pub auctions: Rows<Auction>,
     pub bids: Rows<Bid>,
+    pub side: Rows<Tup2<u64, String>>,
 }
 
 /// Where events go in.
@@ -119,6 +123,7 @@ pub struct Tables {
     people: ZSetHandle<Person>,
     auctions: ZSetHandle<Auction>,
     bids: ZSetHandle<Bid>,
+    side: ZSetHandle<Tup2<u64, String>>,
 }
 
 impl Tables {
@@ -126,8 +131,17 @@ impl Tables {
         let (people, people_in) = circuit.add_input_zset();
         let (auctions, auctions_in) = circuit.add_input_zset();
         let (bids, bids_in) = circuit.add_input_zset();
-        let tables = Tables { people: people_in, auctions: auctions_in, bids: bids_in };
-        (Streams { people, auctions, bids }, tables)
+        let (side, side_in) = circuit.add_input_zset();
+        let tables =
+            Tables { people: people_in, auctions: auctions_in, bids: bids_in, side: side_in };
+        (Streams { people, auctions, bids, side }, tables)
+    }
+
+    /// All of the side input, before the first step.
+    pub fn fill(&self) {
+        for key in 0..SIDE_ROWS {
+            self.side.push(Tup2(key, key.to_string()), 1);
+        }
     }
 
     pub fn append(&self, events: Vec<Events>) {

@@ -25,6 +25,7 @@ pub fn run(query: String, peer: &Peer) -> Result<()> {
             let (streams, tables) = Tables::of(circuit);
             Ok((tables, queries::changes(&query, &streams)?))
         })?;
+    tables.fill();
     let mut lines = BufReader::new(File::open(&peer.records)?).lines();
     let mut out = BufWriter::new(File::create(&peer.changes)?);
     let (parsed, batches) = mpsc::sync_channel(1);

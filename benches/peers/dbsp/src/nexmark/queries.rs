@@ -10,7 +10,7 @@ use dbsp::utils::{Tup2, Tup3, Tup4, Tup5};
 use dbsp::{DBData, OrdIndexedZSet, OrdZSet, RootCircuit, Stream};
 
 use super::columns::Columns;
-use super::events::{Auction, Bid, Streams};
+use super::events::{Auction, Bid, SIDE_ROWS, Streams};
 
 type Rows<R> = Stream<RootCircuit, OrdZSet<R>>;
 type Index<K, V> = Stream<RootCircuit, OrdIndexedZSet<K, V>>;
@@ -27,7 +27,7 @@ pub type Taken = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + Send>;
 const DAY_MS: i64 = 86_400_000;
 
 pub fn changes(query: &str, tables: &Streams) -> anyhow::Result<Changes> {
-    let Streams { people: _, auctions: _, bids } = tables;
+    let bids = &tables.bids;
     Ok(match query {
         "q0" => output(bids),
         "q1" => output(&q1(bids)),
@@ -38,6 +38,7 @@ pub fn changes(query: &str, tables: &Streams) -> anyhow::Result<Changes> {
         "q7" => output(&q7(bids)),
         "q8" => output(&q8(tables)),
         "q9" => output(&q9(tables)),
+        "q13" => output(&q13(tables)),
         "q14" => output(&q14(bids)),
         "q15" => output(&q15(bids)),
         "q16" => output(&q16(bids)),
@@ -162,6 +163,12 @@ fn offer(bid: &Bid) -> Tup3<i64, i64, u64> {
 
 fn shown(Tup3(price, minus_time, bidder): Tup3<i64, i64, u64>) -> Tup3<i64, i64, u64> {
     Tup3(price, -minus_time, bidder)
+}
+
+fn q13(tables: &Streams) -> Rows<Tup2<Bid, String>> {
+    let bids = tables.bids.map_index(|bid| (bid.0 % SIDE_ROWS, bid.clone()));
+    let side = tables.side.map_index(|Tup2(key, value)| (*key, value.clone()));
+    bids.join(&side, |_, bid, value| Tup2(bid.clone(), value.clone()))
 }
 
 fn q14(bids: &Rows<Bid>) -> Rows<Tup3<Bid, String, i64>> {

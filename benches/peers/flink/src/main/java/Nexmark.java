@@ -1,6 +1,7 @@
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.temporal.ChronoUnit;
+import java.util.stream.IntStream;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.flink.table.api.Table;
@@ -68,6 +69,16 @@ public final class Nexmark {
                     Bid.extra, clock
                 FROM events WHERE Bid IS NOT NULL
                 """);
+        Path side = Files.createTempFile("side_input", ".csv");
+        Files.write(side, (Iterable<String>) IntStream.range(0, 10_000).mapToObj(key -> key + "," + key)::iterator);
+        side.toFile().deleteOnExit();
+        // The older of Flink's two connectors for files is the one that q13 can look up in.
+        tables.executeSql(
+                """
+                CREATE TABLE side_input (key BIGINT, `value` STRING) WITH (
+                    'connector.type' = 'filesystem', 'connector.path' = '%s', 'format.type' = 'csv')
+                """
+                        .formatted(side.toUri()));
         Table rows = tables.sqlQuery(Files.readString(Path.of(arguments[4])));
         Path changes = Files.createDirectories(Path.of(arguments[2]));
         tables.toChangelogStream(rows)
