@@ -70,7 +70,9 @@ public final class Nexmark {
                 FROM events WHERE Bid IS NOT NULL
                 """);
         Path side = Files.createTempFile("side_input", ".csv");
-        Files.write(side, (Iterable<String>) IntStream.range(0, 10_000).mapToObj(key -> key + "," + key)::iterator);
+        Files.write(
+                side,
+                IntStream.range(0, 10_000).mapToObj(key -> key + "," + key).toList());
         side.toFile().deleteOnExit();
         // The older of Flink's two connectors for files is the one that q13 can look up in.
         tables.executeSql(
