@@ -9,133 +9,26 @@
 //! here alone; and callbacks from the client's threads reach a listener that is `Sync`, lives as
 //! long as the handle, and whose panics stay on this side.
 
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
-use std::marker::PhantomData;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+mod configuration;
+mod error;
+mod listener;
+mod message;
+mod places;
+
+use std::ffi::{c_int, c_void};
 use std::ptr::NonNull;
 use std::time::Duration;
 
 use rdkafka_sys as sys;
-use thiserror::Error;
 
+use configuration::{Configuration, text};
+pub use error::ClientError;
+pub use listener::Listener;
+use listener::{on_commit, on_error, on_log};
+use message::Owned;
+pub use message::{Event, Message};
+use places::Places;
 pub use sys::types::RDKafkaErrorCode as Code;
-
-/// What librdkafka says when something can't be done.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("{message}")]
-#[non_exhaustive]
-pub struct ClientError {
-    /// Its code, if it has one.
-    pub code: Option<Code>,
-    /// Its text.
-    pub message: String,
-}
-
-impl ClientError {
-    fn new(message: impl Into<String>) -> Self {
-        ClientError { code: None, message: message.into() }
-    }
-
-    fn of(response: sys::rd_kafka_resp_err_t) -> Result<(), Self> {
-        if response == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
-            return Ok(());
-        }
-        let code = Code::from(response);
-        Err(ClientError { code: Some(code), message: code.to_string() })
-    }
-}
-
-/// Hears from the client: on the thread that consumes, or (the log) on threads of the client's own.
-pub trait Listener: Send + Sync + 'static {
-    /// Something is wrong with a connection, or with the client.
-    fn error(&self, code: Code, reason: &str) {
-        let _ = (code, reason);
-    }
-
-    /// A line of the client's log; levels are those of syslog.
-    fn log(&self, level: i32, line: &str) {
-        let _ = (level, line);
-    }
-
-    /// A commit of offsets is through, or has failed.
-    fn committed(&self, result: Result<(), ClientError>) {
-        let _ = result;
-    }
-}
-
-/// A message, borrowed from what the client has fetched.
-#[derive(Clone, Copy, Debug)]
-pub struct Message<'a> {
-    raw: &'a sys::rd_kafka_message_t,
-}
-
-impl<'a> Message<'a> {
-    /// Its topic.
-    pub fn topic(&self) -> &'a str {
-        // SAFETY: the topic handle of a valid message is valid as long as the message, and its name
-        // is a C string that lives as long as the topic. Kafka's topic names are ASCII.
-        let name = unsafe { CStr::from_ptr(sys::rd_kafka_topic_name(self.raw.rkt)) };
-        name.to_str().unwrap_or_default()
-    }
-
-    /// Something equal for messages of one topic and different for others, cheaper than its name;
-    /// valid for the life of the consumer.
-    pub fn topic_id(&self) -> usize {
-        self.raw.rkt as usize
-    }
-
-    /// Its partition.
-    pub fn partition(&self) -> i32 {
-        self.raw.partition
-    }
-
-    /// Its offset.
-    pub fn offset(&self) -> i64 {
-        self.raw.offset
-    }
-
-    /// Its timestamp, in milliseconds since 1970.
-    pub fn timestamp_ms(&self) -> Option<i64> {
-        let mut kind = sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
-        // SAFETY: the message is valid, and so is the place for the kind.
-        let time = unsafe { sys::rd_kafka_message_timestamp(self.raw, &raw mut kind) };
-        (kind != sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE).then_some(time)
-    }
-
-    /// Its key.
-    pub fn key(&self) -> Option<&'a [u8]> {
-        // SAFETY: a valid message has `key_len` bytes at `key`, or null.
-        unsafe { bytes(self.raw.key, self.raw.key_len) }
-    }
-
-    /// Its payload.
-    pub fn payload(&self) -> Option<&'a [u8]> {
-        // SAFETY: a valid message has `len` bytes at `payload`, or null.
-        unsafe { bytes(self.raw.payload, self.raw.len) }
-    }
-}
-
-/// # Safety
-///
-/// `start` must be null, or point to `length` bytes that live for `'a`.
-unsafe fn bytes<'a>(start: *mut c_void, length: usize) -> Option<&'a [u8]> {
-    if start.is_null() {
-        return None;
-    }
-    // SAFETY: by the caller's promise.
-    Some(unsafe { std::slice::from_raw_parts(start.cast::<u8>(), length) })
-}
-
-/// What consuming came upon.
-#[derive(Clone, Copy, Debug)]
-pub enum Event<'a> {
-    /// A record.
-    Record(Message<'a>),
-    /// A partition has nothing more for now: the message tells which, and the offset reached.
-    End(Message<'a>),
-    /// A partition can't be read.
-    Failed(Code, Message<'a>),
-}
 
 /// A consumer of assigned partitions.
 ///
@@ -246,7 +139,8 @@ impl<L: Listener> BatchConsumer<L> {
             while self.next < self.taken {
                 let message = self.messages[self.next];
                 self.next += 1;
-                let guard = Owned { message, life: PhantomData };
+                // SAFETY: the client has given it, and it is behind `next` from here on.
+                let guard = unsafe { Owned::new(message) };
                 let more = each(guard.event());
                 drop(guard);
                 if !more {
@@ -317,7 +211,8 @@ impl<L: Listener> BatchConsumer<L> {
     /// Drops messages that were taken but not handed out.
     fn forget(&mut self) {
         for message in &self.messages[self.next..self.taken] {
-            drop(Owned { message: *message, life: PhantomData });
+            // SAFETY: the client has given it, and nobody else gets it.
+            drop(unsafe { Owned::new(*message) });
         }
         (self.next, self.taken) = (0, 0);
     }
@@ -337,182 +232,9 @@ impl<L: Listener> Drop for BatchConsumer<L> {
     }
 }
 
-/// A message that is given back when it is dropped.
-struct Owned<'a> {
-    message: *mut sys::rd_kafka_message_t,
-    life: PhantomData<&'a ()>,
-}
-
-impl Owned<'_> {
-    fn event(&self) -> Event<'_> {
-        // SAFETY: the client gave the message to us, and it has not been given back.
-        let message = Message { raw: unsafe { &*self.message } };
-        match message.raw.err {
-            sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => Event::Record(message),
-            sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__PARTITION_EOF => Event::End(message),
-            error => Event::Failed(Code::from(error), message),
-        }
-    }
-}
-
-impl Drop for Owned<'_> {
-    fn drop(&mut self) {
-        // SAFETY: the message is ours, and this is the only place that gives it back.
-        unsafe { sys::rd_kafka_message_destroy(self.message) };
-    }
-}
-
-/// A list of partitions with offsets, as the client wants it.
-struct Places {
-    raw: *mut sys::rd_kafka_topic_partition_list_t,
-}
-
-impl Places {
-    fn new<'a>(places: impl IntoIterator<Item = (&'a str, i32, i64)>) -> Result<Self, ClientError> {
-        // SAFETY: making a list has no precondition; it does not fail.
-        let list = Places { raw: unsafe { sys::rd_kafka_topic_partition_list_new(8) } };
-        for (topic, partition, offset) in places {
-            let topic = text(topic)?;
-            // SAFETY: the list is valid, and copies the name.
-            unsafe {
-                let place =
-                    sys::rd_kafka_topic_partition_list_add(list.raw, topic.as_ptr(), partition);
-                (*place).offset = offset;
-            }
-        }
-        Ok(list)
-    }
-}
-
-impl Drop for Places {
-    fn drop(&mut self) {
-        // SAFETY: the list is valid and used here for the last time.
-        unsafe { sys::rd_kafka_topic_partition_list_destroy(self.raw) };
-    }
-}
-
-struct Configuration {
-    raw: *mut sys::rd_kafka_conf_t,
-}
-
-impl Configuration {
-    fn new() -> Result<Self, ClientError> {
-        // SAFETY: making a configuration has no precondition.
-        Ok(Configuration { raw: unsafe { sys::rd_kafka_conf_new() } })
-    }
-
-    fn set(&self, key: &str, value: &str) -> Result<(), ClientError> {
-        let (name, content) = (text(key)?, text(value)?);
-        let mut complaint = [0 as c_char; 512];
-        // SAFETY: all pointers are valid, and the room for the complaint is as large as is said.
-        let outcome = unsafe {
-            sys::rd_kafka_conf_set(
-                self.raw,
-                name.as_ptr(),
-                content.as_ptr(),
-                complaint.as_mut_ptr(),
-                complaint.len(),
-            )
-        };
-        if outcome == sys::rd_kafka_conf_res_t::RD_KAFKA_CONF_OK {
-            return Ok(());
-        }
-        Err(ClientError::new(complained(&complaint)))
-    }
-
-    fn into_client(self) -> Result<NonNull<sys::rd_kafka_t>, ClientError> {
-        let mut complaint = [0 as c_char; 512];
-        // SAFETY: the configuration is valid; the client takes it over, unless it can't be made.
-        let client = unsafe {
-            sys::rd_kafka_new(
-                sys::rd_kafka_type_t::RD_KAFKA_CONSUMER,
-                self.raw,
-                complaint.as_mut_ptr(),
-                complaint.len(),
-            )
-        };
-        match NonNull::new(client) {
-            Some(client) => {
-                std::mem::forget(self);
-                Ok(client)
-            }
-            None => Err(ClientError::new(complained(&complaint))),
-        }
-    }
-}
-
-impl Drop for Configuration {
-    fn drop(&mut self) {
-        // SAFETY: the configuration is valid, and no client has taken it over.
-        unsafe { sys::rd_kafka_conf_destroy(self.raw) };
-    }
-}
-
-fn text(text: &str) -> Result<CString, ClientError> {
-    CString::new(text).map_err(|_| ClientError::new(format!("{text:?} has a zero byte in it")))
-}
-
-fn complained(room: &[c_char]) -> String {
-    // SAFETY: librdkafka ends its texts with a zero within the room, which began all zero.
-    unsafe { CStr::from_ptr(room.as_ptr()) }.to_string_lossy().into_owned()
-}
-
-/// Runs a listener's method; a panic in it must not cross into C.
-fn guarded(call: impl FnOnce()) {
-    if catch_unwind(AssertUnwindSafe(call)).is_err() {
-        // The panic's own message has been printed; there is nobody to hand it to.
-    }
-}
-
-/// # Safety
-///
-/// Called by librdkafka, with the opaque pointer that `BatchConsumer::new` has set.
-unsafe extern "C" fn on_error<L: Listener>(
-    _client: *mut sys::rd_kafka_t,
-    error: c_int,
-    reason: *const c_char,
-    opaque: *mut c_void,
-) {
-    // SAFETY: the listener lives as long as the client, and is only shared; the reason is a C string.
-    let (listener, reason) = unsafe { (&*opaque.cast::<L>(), CStr::from_ptr(reason)) };
-    let code = sys::rd_kafka_resp_err_t::try_from(error).map_or(Code::Unknown, Code::from);
-    guarded(|| listener.error(code, &reason.to_string_lossy()));
-}
-
-/// # Safety
-///
-/// Called by librdkafka, on any of its threads.
-unsafe extern "C" fn on_log<L: Listener>(
-    client: *const sys::rd_kafka_t,
-    level: c_int,
-    _facility: *const c_char,
-    line: *const c_char,
-) {
-    // SAFETY: the client is valid during the call, its opaque pointer is the listener, which lives
-    // as long as the client; the line is a C string.
-    let (listener, line) =
-        unsafe { (sys::rd_kafka_opaque(client).cast::<L>().as_ref(), CStr::from_ptr(line)) };
-    if let Some(listener) = listener {
-        guarded(|| listener.log(level, &line.to_string_lossy()));
-    }
-}
-
-/// # Safety
-///
-/// Called by librdkafka, with the opaque pointer that `BatchConsumer::new` has set.
-unsafe extern "C" fn on_commit<L: Listener>(
-    _client: *mut sys::rd_kafka_t,
-    error: sys::rd_kafka_resp_err_t,
-    _offsets: *mut sys::rd_kafka_topic_partition_list_t,
-    opaque: *mut c_void,
-) {
-    // SAFETY: the listener lives as long as the client, and is only shared.
-    let listener = unsafe { &*opaque.cast::<L>() };
-    guarded(|| listener.committed(ClientError::of(error)));
-}
-
 #[cfg(test)]
 mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
