@@ -52,7 +52,7 @@ class Tidegate(System):
         FILE: "counts the batch numbers of the sliding count as words, too",
         MEMORY: "as many batches in flight as by default: 2",
         KAFKA: "at least once; saves nothing to go on from",
-        LATENCY: "a batch every 10 ms; at least once; saves nothing to go on from",
+        LATENCY: "a batch every 3 ms; at least once; saves nothing to go on from",
         NEXMARK: "writes what went as well as what came",
     }
 
@@ -90,7 +90,8 @@ class Tidegate(System):
         if workload.lane in (KAFKA, LATENCY):
             command += ["--source", input.records]
             if workload.lane == LATENCY:
-                return command + ["--sink", f"{output}?key=1", "--interval", "10ms"]
+                sink = f"{output}?key=1&linger.ms=1"
+                return command + ["--sink", sink, "--interval", "3ms"]
             command += ["--sink", f"{output}?key=1&shards={cores}"]
             batch = workload.batch // cores
         else:

@@ -70,7 +70,7 @@ public final class Count {
                     "CREATE TABLE changes (word STRING, total BIGINT,"
                             + " PRIMARY KEY (word) NOT ENFORCED) WITH ("
                             + topic("upsert-kafka", arguments[2]) + ", 'key.format' = 'raw',"
-                            + (prompt ? " 'properties.linger.ms' = '2'," : "")
+                            + (prompt ? " 'properties.linger.ms' = '1'," : "")
                             + " 'value.format' = 'csv', 'value.fields-include' = 'EXCEPT_KEY')");
             counts.executeInsert("changes").await();
             return;

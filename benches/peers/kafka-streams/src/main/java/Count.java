@@ -30,7 +30,7 @@ public final class Count {
         boolean prompt = arguments.length > 3;
         if (prompt) {
             options.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, 0);
-            options.put(StreamsConfig.producerPrefix("linger.ms"), 2);
+            options.put(StreamsConfig.producerPrefix("linger.ms"), 1);
         }
 
         LongAdder seen = new LongAdder();
