@@ -54,6 +54,9 @@ impl Target {
         let producer: BaseProducer<Connection> =
             target.producer(&[("message.timeout.ms", timeout_ms)], Connection::default())?;
         target.partitions = target.partitions_of(producer.client(), topic)?;
+        // After its first answer librdkafka goes on with another connection. It gets the number under
+        // which it writes when it hears from that one, or only half a second later.
+        target.partitions_of(producer.client(), topic)?;
         Ok((target, producer))
     }
 
