@@ -43,7 +43,7 @@ fn main() -> std::process::ExitCode {
         databases(),
     ];
     let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());
-    kafka::stop();
+    kafka::lane::stop();
     recovery::stop();
     #[cfg(all(feature = "mysql", feature = "postgres", feature = "sqlite"))]
     sql::stop();

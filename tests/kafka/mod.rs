@@ -7,7 +7,7 @@
 
 mod exactly_once;
 mod jobs;
-mod lane;
+pub mod lane;
 mod liar;
 mod outage;
 mod reading;
@@ -18,8 +18,6 @@ use libtest_mimic::Trial;
 use xtask::kafka::Jars;
 
 use crate::support::{skipped, test};
-
-pub use lane::{Message, address, create_topic, produce, stop};
 
 pub fn trials() -> Vec<Trial> {
     let tests: Vec<(&str, fn())> = [

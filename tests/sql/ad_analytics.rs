@@ -10,7 +10,7 @@ use tidegate::source::generator::{AdEventType, ad_campaigns};
 use xtask::kafka::Jars;
 
 use super::lane::{Kind, Place};
-use crate::kafka::{Message, address, create_topic, produce};
+use crate::kafka::lane::{Message, address, create_topic, produce};
 use crate::support::Rng;
 use crate::support::kills::with_kills;
 use crate::support::process::tidegate;
