@@ -35,5 +35,5 @@ fn gives_the_plain_answer() {
     let said = String::from_utf8_lossy(&ended.stdout);
     let complained = String::from_utf8_lossy(&ended.stderr);
     assert!(ended.status.success(), "{said}\n{complained}");
-    assert_eq!(said.matches("  equal  ").count(), 2 + 19, "{said}");
+    assert_eq!(said.matches("  equal  ").count(), 2 + 20, "{said}");
 }
