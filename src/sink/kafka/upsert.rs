@@ -87,17 +87,18 @@ pub fn key_of(key: &impl Serialize) -> Result<Vec<u8>, String> {
     key_of_json(json(key)?)
 }
 
-/// The same of what is JSON already.
+/// The same of a key that is JSON already, which is not looked at further than it needs to be.
 ///
 /// # Errors
 ///
-/// If it is none.
+/// If it is a text whose escapes can't be read.
 ///
 /// ```
 /// use tidegate::sink::kafka::key_of_json;
 ///
 /// assert_eq!(key_of_json(br#""a \"tide\"""#.to_vec()), Ok(br#"a "tide""#.to_vec()));
 /// assert_eq!(key_of_json(b"7".to_vec()), Ok(b"7".to_vec()));
+/// assert!(key_of_json(br#""\x""#.to_vec()).is_err());
 /// ```
 pub fn key_of_json(mut json: Vec<u8>) -> Result<Vec<u8>, String> {
     match &*json {
