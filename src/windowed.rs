@@ -168,7 +168,8 @@ impl<'s, D: Record> Windowed<'s, D> {
             let tallies = if options.ordered {
                 self.snapshots().tallies(split, aggregate.clone())
             } else {
-                let operator = RefoldRows::new(self.rule, split, aggregate.clone());
+                let worker = ctx.peers().index();
+                let operator = RefoldRows::new(self.rule, split, aggregate.clone(), worker);
                 let tallies = ctx.attach("window", &options, self.stream.chunks, operator);
                 let owners = ctx.peers().clone();
                 ship::ship(tallies, ctx.peers(), "by key", move |(key, ..)| {

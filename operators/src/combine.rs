@@ -309,6 +309,12 @@ fn push<X>(out: &mut Vec<X>, item: X, tag: Tag, give: &mut impl FnMut(&mut Vec<X
     }
 }
 
+/// The tag under which a worker sends tallies that have each key once in the batch: no other worker
+/// uses it.
+pub(crate) fn combined_by(worker: usize) -> Tag {
+    Tag { lane: 0, partition: worker as u32, sequence: 1 }
+}
+
 /// Whether these chunks, the only ones of their batch, have no key twice.
 pub fn is_combined<K, A>(chunks: &[Chunks<Tally<K, A>>]) -> bool {
     let mut tags = chunks.iter().flat_map(Chunks::tags);
@@ -344,7 +350,7 @@ where
             sampled: 0,
             keys_before: 0,
             pass_by: 0,
-            tag: Tag { lane: 0, partition: worker as u32, sequence: 1 },
+            tag: combined_by(worker),
             gone_ahead: false,
         }
     }

@@ -11,9 +11,8 @@ use tidegate::source::Generator;
 use tidegate::{Cluster, Config, RunError, Secret};
 
 use super::{hosts, process};
-use crate::support::free_addresses;
 use crate::support::process::{Running, tidegate};
-use crate::support::trials;
+use crate::support::{fail_on_purpose, free_addresses, trials};
 
 pub fn trials() -> Vec<Trial> {
     trials![
@@ -88,7 +87,9 @@ fn run_in_thread(process: usize, addresses: &[String], panics: usize) -> Ending 
         let outcome = tidegate::run(config, move |ctx| {
             let numbers = Generator::new("numbers", 1, |_, n| n).partitions(2).rows_per_s(1000.0);
             let checked = ctx.source(numbers).map(move |n: u64| {
-                assert!(n < 100 || process != panics, "a hundred is too much");
+                if n >= 100 && process == panics {
+                    fail_on_purpose("a hundred is too much");
+                }
                 n
             });
             checked.running().count_by_value().changes().sink(Null::default());

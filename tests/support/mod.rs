@@ -84,6 +84,11 @@ fn within(limit: Duration, body: impl FnOnce() + Send + 'static) -> Result<(), F
     }
 }
 
+/// Fails a program inside a batch, as its test wants it: like a panic, but nothing is printed.
+pub fn fail_on_purpose(why: &str) -> ! {
+    std::panic::resume_unwind(Box::new(why.to_owned()))
+}
+
 /// Trials of a module: `trials![module; function, function]`, each named after its function.
 macro_rules! trials {
     ($module:literal; $($name:ident),* $(,)?) => {

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use crate::batched::{Batch, BatchOperator, Output, Route, Tap};
-use crate::combine::{Combiner, Tally};
+use crate::combine::{Combiner, Tally, is_combined};
 use crate::{Aggregate, Chunks, Epoch, Record, order};
 
 /// The aggregate of each key of a batch: one row for each key that the batch has.
@@ -48,14 +48,22 @@ where
         output: &mut Output<'_, Self::Output>,
         _tap: &mut Tap<()>,
     ) {
-        for (key, records, acc) in input.into_iter().flat_map(Chunks::into_rows) {
-            self.combiner.add(key, records, acc, |acc, other| self.aggregate.merge(acc, other));
-        }
-        let rows = self.combiner.drain().map(|(key, records, acc)| {
-            let out = self.aggregate.finish(records, &acc);
+        let FoldByKey { aggregate, combiner, .. } = self;
+        let finish = |(key, records, acc): Tally<K, A::Acc>| {
+            let out = aggregate.finish(records, &acc);
             (key, out)
-        });
-        output.give(Chunks::loose(rows.collect()));
+        };
+        if is_combined(&input) {
+            for tallies in input {
+                let rows = tallies.into_rows().into_iter().map(finish);
+                output.give(Chunks::loose(rows.collect()));
+            }
+            return;
+        }
+        for (key, records, acc) in input.into_iter().flat_map(Chunks::into_rows) {
+            combiner.add(key, records, acc, |acc, other| aggregate.merge(acc, other));
+        }
+        output.give(Chunks::loose(combiner.drain().map(finish).collect()));
     }
 
     fn route(_saved: &Self::Saved) -> Route {

@@ -1,7 +1,7 @@
 //! Windows that are counted anew from their rows: what a batch engine does.
 
 use crate::batched::{Batch, BatchOperator, Folding, Output, Route, SavedForm, StateSize, Tap};
-use crate::combine::{Combiner, Keyed, Tally};
+use crate::combine::{Combiner, Keyed, Tally, combined_by};
 use crate::row_window::RowWindow;
 use crate::{Aggregate, Chunks, Epoch, Record, Tag, WindowRule};
 
@@ -18,7 +18,7 @@ use crate::{Aggregate, Chunks, Epoch, Record, Tag, WindowRule};
 /// use tidegate_operators::{Count, WindowRule};
 ///
 /// let rule = Some(WindowRule::new(2, 1));
-/// let mut window = Local::new(RefoldRows::new(rule, Whole, Count));
+/// let mut window = Local::new(RefoldRows::new(rule, Whole, Count, 0));
 /// assert_eq!(window.rows(vec!['a', 'a']), [('a', 2, ())]);
 /// assert_eq!(window.rows(vec!['a']), [('a', 3, ())]);
 /// assert_eq!(window.rows(vec![]), [('a', 1, ())]);
@@ -32,12 +32,14 @@ where
     split: S,
     aggregate: A,
     combiner: Combiner<S::Key, A::Acc>,
+    worker: usize,
 }
 
 impl<D: Record, S: Keyed<D>, A: Aggregate<S::Value>> RefoldRows<D, S, A> {
-    /// A window with nothing in it; without a rule, one that nothing ever leaves.
-    pub fn new(rule: Option<WindowRule>, split: S, aggregate: A) -> Self {
-        RefoldRows { rows: RowWindow::new(rule), split, aggregate, combiner: Combiner::default() }
+    /// A window with nothing in it, on this worker; without a rule, one that nothing ever leaves.
+    pub fn new(rule: Option<WindowRule>, split: S, aggregate: A, worker: usize) -> Self {
+        let (rows, combiner) = (RowWindow::new(rule), Combiner::default());
+        RefoldRows { rows, split, aggregate, combiner, worker }
     }
 }
 
@@ -60,7 +62,7 @@ where
         output: &mut Output<'_, Self::Output>,
         tap: &mut Tap<Self::Saved>,
     ) {
-        let RefoldRows { rows, split, aggregate, combiner } = self;
+        let RefoldRows { rows, split, aggregate, combiner, worker } = self;
         if !rows.take(&batch.tick_or_panic(), input, tap) {
             return;
         }
@@ -71,7 +73,7 @@ where
                 combiner.add_of(key, 1, acc, |acc, other| aggregate.merge(acc, other));
             }
         }
-        output.give(Chunks::loose(combiner.drain().collect()));
+        output.give(Chunks::of(combined_by(*worker), combiner.drain().collect()));
     }
 
     fn route(saved: &Self::Saved) -> Route {
