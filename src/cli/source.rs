@@ -186,6 +186,10 @@ impl FromStr for SourceUrl {
             }
             "dir" => SourceUrl::Directory(rest.into()),
             "tcp" => SourceUrl::Tcp(rest.trim_start_matches('/').to_owned()),
+            "generate" if !rest.is_empty() => {
+                let given = if rest.contains('=') { rest } else { "records=N" };
+                return Err(format!("`{text}`: use `generate:?{given}`"));
+            }
             "generate" => {
                 let rate = parameters.remove("rate").map(records_a_second).transpose()?;
                 let mut number = |key: &str, least: f64| match parameters.remove(key) {
@@ -486,6 +490,8 @@ mod tests {
             ("file:", "file:"),
             ("tcp://nowhere", "tcp:"),
             ("generate:?records=many", "number"),
+            ("generate:records=5", "`generate:?records=5`"),
+            ("generate:foo?records=5", "`generate:?records=N`"),
             ("file:x?follow=maybe", "true"),
         ] {
             let error = text.parse::<SourceUrl>().expect_err(text);

@@ -98,6 +98,8 @@ fn sources_that_can_not_be_read_are_refused() {
     refused("--source kafka://localhost:9092/t?start=noon", &["start=noon", "earliest"]);
     refused("--source tcp://localhost", &["tcp://localhost", "tcp:..."]);
     refused("--source tcp://localhost:99999", &["localhost:99999", "HOST:PORT"]);
+    refused("--source generate:records=5", &["generate:records=5", "`generate:?records=5`"]);
+    refused("--source generate:foo", &["generate:foo", "generate:?records=N"]);
     refused("--source generate:?rate=0", &["`0`", "above 0"]);
     refused("--source generate:?rate=NaN", &["NaN", "above 0"]);
     refused("--source generate:?records=-1", &["records=-1", "whole number"]);
