@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
 use tidegate::metrics::MetricsFile;
 use tidegate::rate::{Pid, RateControl};
@@ -162,6 +163,11 @@ impl From<StrategyArgument> for Strategy {
             StrategyArgument::Partials => Strategy::Partials,
         }
     }
+}
+
+/// A number of what there has to be.
+pub fn from_one() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..)
 }
 
 fn trigger(text: &str) -> Result<Trigger, String> {

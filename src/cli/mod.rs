@@ -34,7 +34,10 @@ use std::process::ExitCode;
 
 use clap::builder::Styles;
 use clap::builder::styling::{AnsiColor, Effects};
-use clap::{Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{CommandFactory, Parser, Subcommand};
+
+use self::failure::Failure;
 
 /// Micro-batch stream processing, incremental and without a JVM
 ///
@@ -93,13 +96,31 @@ fn styles() -> Styles {
         .placeholder(AnsiColor::Cyan.on_default())
 }
 
-/// Where the job of a command line is saved, if it is one that is.
-fn checkpoints_of(command: &[String]) -> Option<PathBuf> {
+/// What `launch` says of each process, and how it is told to.
+const LAUNCHED: [(&str, &str); 4] = [
+    ("processes", "give it before `run`"),
+    ("workers", "give it before `run`"),
+    ("process", "leave it out, since `launch` numbers them"),
+    ("hostfile", "give it before `run`, as `--hosts`"),
+];
+
+/// Where the job of a command line for `launch` is saved, if it is. The program ends here, with one
+/// error, where each of its processes would say the same.
+fn launched(command: &[String]) -> Result<Option<PathBuf>, Failure> {
     let words = std::iter::once("tidegate").chain(command.iter().map(String::as_str));
-    match Cli::try_parse_from(words).ok()?.command? {
-        Command::Run(run) => run.checkpoints(),
-        _ => None,
+    let matches = Cli::command().get_matches_from(words);
+    let Some(("run", run)) = matches.subcommand() else {
+        return Err(Failure::Usage(format!(
+            "`{}` is no job: `launch` starts the processes of a `tidegate run`",
+            matches.subcommand_name().unwrap_or("demo")
+        )));
+    };
+    for (flag, remedy) in LAUNCHED {
+        if run.value_source(flag) == Some(ValueSource::CommandLine) {
+            return Err(Failure::Usage(format!("`--{flag}` behind `run`: {remedy}")));
+        }
     }
+    Ok(run.get_one::<PathBuf>("checkpoint").cloned())
 }
 
 /// Runs the command line: 0 if all went well, 2 if nothing was begun, 1 if it failed on the way,
@@ -136,8 +157,9 @@ pub fn main() -> ExitCode {
         Err(failure) => {
             terminal.clear();
             if !failure.is_broken_pipe() {
-                // Where nobody reads errors, the exit code must do.
-                let _ = writeln!(io::stderr(), "{failure}");
+                // Where nobody reads errors, the exit code must do. In one piece, since other processes
+                // of the job may say something at the same time.
+                let _ = io::stderr().write_all(format!("{failure}\n").as_bytes());
             }
             failure.exit_code()
         }

@@ -1,7 +1,5 @@
 //! `tidegate run`: a workload on a source, into sinks.
 
-use std::path::PathBuf;
-
 use clap::Args;
 use tidegate::{Config, Context, start};
 
@@ -80,10 +78,5 @@ impl Run {
     pub fn without_metrics(mut self) -> Self {
         self.job.state.metrics = None;
         self
-    }
-
-    /// Where the job is saved.
-    pub fn checkpoints(self) -> Option<PathBuf> {
-        self.job.state.checkpoint
     }
 }

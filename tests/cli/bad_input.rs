@@ -169,12 +169,23 @@ fn a_port_in_use_is_refused() {
     refused(&arguments, &[&address, "is the port in use"]);
 }
 
+/// Runs a command that must be refused with this text, once for all of its processes.
+fn refused_once(command: &str, text: &str) {
+    let ended = tidegate(command).run().failed(2, &[text]);
+    assert_eq!(ended.stderr.matches("error: ").count(), 1, "{command}: {}", ended.stderr);
+}
+
 fn wrong_launches_are_refused() {
     tidegate("launch -n 0 run wordcount").run().failed(2, &["--processes 0", "1 or more"]);
     tidegate("launch -n 2").run().failed(2, &["COMMAND"]);
-    refused_as("launch -n 2 run wordcont", "", &["wordcont", "wordcount", "did not start"]);
-    refused_as("launch -n 2 -w 0 run wordcount", "", &["`workers` is 0", "did not start"]);
-    refused_as("launch -n 2 run wordcount -n 3", "", &["--processes", "multiple"]);
+    refused_once("launch -n 2 run wordcont", "wordcont");
+    refused_once("launch -n 2 -w 0 run wordcount --source generate", "--workers");
+    refused_once("launch -n 2 run wordcount --source generate -n 3", "give it before `run`");
+    refused_once("launch -n 2 run wordcount --source generate -w 3", "`--workers` behind `run`");
+    refused_once("launch -n 2 run wordcount --source generate -p 1", "`launch` numbers them");
+    refused_once("launch -n 2 run wordcount --source generate -H hosts", "as `--hosts`");
+    refused_once("launch -n 2 demo", "`demo` is no job");
+    refused_once("launch -n 2 report r.json", "`report` is no job");
     let missing = ["missing.txt", "check the path", "did not start"];
     refused_as("launch -n 2 run wordcount", "--source file:missing.txt", &missing);
 }

@@ -17,6 +17,7 @@ use tidegate::recovery::Archive;
 use self::family::{Brood, Ending, Family};
 use self::hosts::Hosts;
 use self::poison::Poison;
+use super::arguments::from_one;
 use super::failure::Failure;
 
 /// Start the processes of a job on this host, watch them, and start them again
@@ -39,7 +40,7 @@ pub struct Launch {
     processes: usize,
 
     /// Worker threads in each process
-    #[arg(short, long, default_value_t = 1, value_name = "N")]
+    #[arg(short, long, default_value_t = 1, value_name = "N", value_parser = from_one())]
     workers: usize,
 
     /// A file with `HOST:PORT` of every process, a line each, the same on all hosts
@@ -75,6 +76,7 @@ impl Launch {
         if self.processes == 0 {
             return Err(Failure::Usage("`--processes 0`: use 1 or more".into()));
         }
+        let checkpoints = super::launched(&self.command)?;
         let system =
             |what: &str, error: std::io::Error| Failure::Other(format!("can't {what}: {error}"));
         let program = std::env::current_exe().map_err(|e| system("find this program", e))?;
@@ -91,7 +93,6 @@ impl Launch {
             workers: self.workers,
             secret: secret.as_deref(),
         };
-        let checkpoints = super::checkpoints_of(&self.command);
 
         let (mut stopping, mut is_first) = (false, true);
         let mut standing = Standing::default();
