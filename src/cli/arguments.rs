@@ -21,9 +21,9 @@ pub struct ClusterArguments {
     #[arg(short, long, default_value_t = 1, value_name = "N")]
     pub workers: usize,
 
-    /// Processes in all; `tidegate launch` starts them on one host
-    #[arg(short = 'n', long, default_value_t = 1, value_name = "N")]
-    pub processes: usize,
+    /// Processes in all; `tidegate launch` starts them on one host [default: 1]
+    #[arg(short = 'n', long, value_name = "N")]
+    pub processes: Option<usize>,
 
     /// Which of them this is, from 0
     #[arg(short, long, default_value_t = 0, value_name = "INDEX")]
@@ -274,7 +274,11 @@ const FIRST_PORT: usize = 2101;
 
 impl ClusterArguments {
     fn cluster(&self) -> Result<Option<Cluster>, Failure> {
-        let Self { processes, process, .. } = *self;
+        let process = self.process;
+        let processes = match self.processes {
+            Some(processes) => processes,
+            None => self.refuse_flags_of_several().map(|()| 1)?,
+        };
         if processes == 0 {
             return Err(Failure::Usage("`--processes 0`: use 1 or more".into()));
         }
@@ -324,6 +328,23 @@ impl ClusterArguments {
             _ => None,
         };
         Ok(Some(Cluster { process, addresses, secret, tls, join_timeout: None }))
+    }
+
+    /// Without their number, each of several processes would be a job of its own, all of them with the
+    /// same sinks.
+    fn refuse_flags_of_several(&self) -> Result<(), Failure> {
+        let files = [
+            ("--hostfile", &self.hostfile),
+            ("--secret-file", &self.secret_file),
+            ("--tls-ca", &self.tls_ca),
+        ];
+        match files.iter().find(|(_, file)| file.is_some()) {
+            None => Ok(()),
+            Some((flag, _)) => Err(Failure::Usage(format!(
+                "`{flag}` is for a job of several processes: say of how many with `--processes`, and \
+                 which of them this is with `--process`"
+            ))),
+        }
     }
 }
 

@@ -151,6 +151,10 @@ fn clusters_that_can_not_be_are_refused() {
     refused("-n 0", &["--processes 0", "1 or more"]);
     refused("-n 2 -p 2", &["--process 2", "from 0 to 1"]);
     refused("-p 1", &["--process 1", "from 0 to 0"]);
+    refused("-H one-host", &["`--hostfile`", "`--processes`"]);
+    refused("--secret-file one-host", &["`--secret-file`", "`--processes`"]);
+    let tls = "--tls-ca one-host --tls-certificate one-host --tls-key one-host";
+    refused(tls, &["`--tls-ca`", "`--processes`"]);
     refused("-n 2 -H missing", &["missing", "host file", "No such file"]);
     refused("-n 2 -H one-host", &["one-host", "1 addresses for 2 processes", "HOST:PORT"]);
     refused("-n 2 -H junk-hosts", &["`nowhere`", "junk-hosts", "HOST:PORT"]);

@@ -32,7 +32,9 @@ pub fn put_aside<'a>(
 ) -> Option<&'a PlanRow> {
     let is_poison = |row: &&PlanRow| {
         let mut rehearsal = Command::new(program);
-        rehearsal.arg("--quiet").args(["rehearse", "--through", &row.tick.id.to_string()]);
+        // One process of its own, whatever is said of several.
+        rehearsal.arg("--quiet").args(["rehearse", "--processes", "1"]);
+        rehearsal.args(["--through", &row.tick.id.to_string()]);
         rehearsal.args(run).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         // It ends with this process, and has nothing to do with the terminal's Ctrl-C.
         rehearsal.env(PARENT_VARIABLE, std::process::id().to_string()).process_group(0);
