@@ -7,6 +7,7 @@ mod compare;
 mod demo;
 mod failure;
 mod fields;
+mod files;
 mod generate;
 mod launch;
 mod learning;

@@ -15,6 +15,7 @@ use tidegate::{Record, start};
 
 use super::arguments::BatchArguments;
 use super::failure::Failure;
+use super::files::Files;
 use super::learning::Learning;
 use super::program::{ModelWorkload, Workload, nexmark_queries};
 use super::progress::{ProgressLine, Terminal};
@@ -95,6 +96,11 @@ impl RecordCommand {
 
     fn record<D: Input + Record>(self, made: Made<D>, terminal: &Terminal) -> Result<(), Failure> {
         source::check(&self.source)?;
+        Files::default()
+            .with("--source", self.source.file())
+            .with("--to", Some(&self.to))
+            .with("--dead-letters", self.dead_letters.as_ref())
+            .check()?;
         let name = self.workload.name();
         let mut config = self.batches.config(&name);
         config.check().map_err(|error| Failure::Usage(error.to_string()))?;

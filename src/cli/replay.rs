@@ -10,6 +10,7 @@ use tidegate::recording::{BatchRange, Recording, replay};
 
 use super::arguments::StrategyArgument;
 use super::failure::Failure;
+use super::files::Files;
 use super::program::{Flags, Origin, Program, Workload};
 use super::progress::{ProgressLine, Terminal};
 use super::record::refused;
@@ -62,6 +63,12 @@ pub struct Replay {
 impl Replay {
     pub fn run(self, terminal: &Terminal) -> Result<(), Failure> {
         sink::check(&self.flags.sink)?;
+        Files::default()
+            .with("FILE", Some(&self.recording))
+            .with_sinks(&self.flags.sink)
+            .with("--dead-letters", self.flags.dead_letters.as_ref())
+            .with("--metrics", self.metrics.as_ref())
+            .check()?;
         let recording = Recording::open_range(&self.recording, self.batches).map_err(refused)?;
         let workload = match self.workload {
             Some(workload) => workload,

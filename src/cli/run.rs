@@ -5,6 +5,7 @@ use tidegate::{Config, Context, start};
 
 use super::arguments::JobArguments;
 use super::failure::Failure;
+use super::files::Files;
 use super::program::{Flags, Origin, Program, Workload, nexmark_queries};
 use super::progress::Terminal;
 use super::sink::{self, SINKS};
@@ -62,6 +63,12 @@ impl Run {
     ) -> Result<(Config, impl Fn(Context<'_>) + Send + Sync + 'static), Failure> {
         source::check(&self.source)?;
         sink::check(&self.flags.sink)?;
+        Files::default()
+            .with("--source", self.source.file())
+            .with_sinks(&self.flags.sink)
+            .with("--dead-letters", self.flags.dead_letters.as_ref())
+            .with("--metrics", self.job.state.metrics.as_ref())
+            .check()?;
         let config = self.job.config(&self.workload.name(), terminal)?;
         let program = Program {
             workload: self.workload,

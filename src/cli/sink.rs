@@ -202,6 +202,18 @@ impl SinkUrl {
         }
     }
 
+    /// The file that it writes; of one for each batch, the pattern.
+    pub fn file(&self) -> Option<PathBuf> {
+        match self {
+            SinkUrl::Text { prefix, suffix } => {
+                let suffix = suffix.as_ref().map_or(String::new(), |suffix| format!(".{suffix}"));
+                Some(format!("{}-TIME{suffix}", prefix.display()).into())
+            }
+            SinkUrl::JsonLines(path) => Some(path.clone()),
+            _ => None,
+        }
+    }
+
     /// Whether it is kept equal to results, where others are told of them.
     pub fn is_kept(&self) -> bool {
         match self {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -221,6 +221,16 @@ impl FromStr for SourceUrl {
             return Err(format!("`{text}` names no place: use `{scheme}:...`"));
         }
         Ok(source)
+    }
+}
+
+impl SourceUrl {
+    /// The file that it reads.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            SourceUrl::File { path, .. } => Some(path),
+            _ => None,
+        }
     }
 }
 

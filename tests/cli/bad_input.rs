@@ -120,6 +120,13 @@ fn outputs_that_can_not_be_written_are_refused() {
     refused("--sink text:x?sufix=txt", &["sufix=txt", "suffix="]);
     refused("--sink parquet:x", &["parquet:x", "jsonl:"]);
     refused("--sink kafka://localhost:9092/a,b", &["a,b", "one topic"]);
+    let twice = "give each a file of its own";
+    refused("--sink jsonl:in.txt", &["`in.txt`", "--source", "--sink", twice]);
+    refused("--sink jsonl:./in.txt", &["in.txt", "--source", "--sink", twice]);
+    refused("--sink jsonl:out.jsonl --sink jsonl:./out.jsonl", &["out.jsonl", twice]);
+    refused("--sink text:out --sink text:out", &["`out-TIME`", twice]);
+    refused("--sink jsonl:m --metrics m", &["`m`", "--sink", "--metrics", twice]);
+    refused("--dead-letters in.txt", &["in.txt", "--source", "--dead-letters", twice]);
     refused("--metrics in.txt/m", &["in.txt/m", "metrics", "check the path"]);
     refused("--dead-letters in.txt/d", &["in.txt", "can't write", "check the path"]);
 }
