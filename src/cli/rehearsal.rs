@@ -15,7 +15,8 @@ use super::run::Run;
 /// empty, and what would be run again; ends with 2 if the start would be refused.
 #[derive(Args)]
 #[command(after_help = "Example:
-  tidegate check-restore wordcount --source kafka://localhost:9092/lines --checkpoint state")]
+  tidegate check-restore wordcount --source kafka://localhost:9092/lines --checkpoint state\n
+Workloads, sources and sinks: `tidegate help run`")]
 pub struct CheckRestore {
     #[command(flatten)]
     run: Run,
@@ -54,7 +55,8 @@ impl CheckRestore {
 /// differs.
 #[derive(Args)]
 #[command(after_help = "Example:
-  tidegate verify-replay wordcount --source kafka://localhost:9092/lines --checkpoint state")]
+  tidegate verify-replay wordcount --source kafka://localhost:9092/lines --checkpoint state\n
+Workloads, sources and sinks: `tidegate help run`")]
 pub struct VerifyReplay {
     #[command(flatten)]
     run: Run,
@@ -95,7 +97,8 @@ impl VerifyReplay {
 /// set-aside`. Ends with 3 if the program panics at a batch, with 1 or 2 if that can't be found out.
 #[derive(Args)]
 #[command(after_help = "Example:
-  tidegate rehearse --through 181 wordcount --source kafka://localhost:9092/lines --checkpoint state")]
+  tidegate rehearse --through 181 wordcount --source kafka://localhost:9092/lines --checkpoint state\n
+Workloads, sources and sinks: `tidegate help run`")]
 pub struct Rehearse {
     /// Go no further than this batch [default: the last that is planned]
     #[arg(long, value_name = "BATCH")]

@@ -76,6 +76,8 @@ fn every_command_explains_itself() {
                 "--for",
                 "--fail-fast",
                 "--strategy",
+                "--checkpoint",
+                "Azure",
                 "--metrics",
                 "--workers",
                 "--processes",
@@ -108,6 +110,10 @@ fn every_command_explains_itself() {
             vec!["--recording", "--quick", "--no-curves", "--json", "--html", "--rows", "Examples"],
         ),
         ("report", vec!["--html", "Examples"]),
+        ("check-restore", vec!["--checkpoint", "tidegate help run"]),
+        ("verify-replay", vec!["--checkpoint", "tidegate help run"]),
+        ("rehearse", vec!["--through", "tidegate help run"]),
+        ("checkpoint ls", vec!["s3://", "Google Cloud Storage", "Azure"]),
         ("demo", vec!["--for", "--rate", "--workers", "--seed"]),
     ] {
         let help = tidegate(&format!("{command} --help")).run().well();
