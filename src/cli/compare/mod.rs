@@ -40,7 +40,7 @@ use super::record::refused;
   of loop          median time of a batch, of that of a plain loop that does the same work
 
 Examples:
-  tidegate compare windowed-wordcount --quick               two minutes
+  tidegate compare windowed-wordcount --quick               about a minute
   tidegate compare windowed-count --json out.json --html out.html
   tidegate compare reachability --quick --workers 2
   tidegate record windowed-wordcount --source kafka://localhost:9092/lines --for 60s --to lines.tgr
@@ -86,7 +86,7 @@ pub struct Compare {
           value_parser = clap::value_parser!(u64).range(1..=1024))]
     workers: u64,
 
-    /// Fewer batches and fewer points: done in two minutes
+    /// Fewer batches and fewer points: done in about a minute
     #[arg(long)]
     quick: bool,
 
