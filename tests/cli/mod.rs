@@ -99,7 +99,7 @@ fn every_command_explains_itself() {
         ),
         ("launch", vec!["--processes", "--workers", "Example"]),
         ("generate", vec!["--records", "--rate", "--seed", "--sink", "Examples"]),
-        ("bench", vec!["operators", "ingest", "latency"]),
+        ("bench", vec!["operators", "ingest", "latency", "recovery"]),
         ("bench operators", vec!["--json", "--quick", "--only"]),
         ("bench ingest", vec!["--json", "--quick", "--only", "--broker"]),
         ("bench latency", vec!["--json", "--quick", "--only"]),

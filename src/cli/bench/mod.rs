@@ -31,7 +31,8 @@ use super::progress::Terminal;
   tidegate bench operators --json target/bench-operators.json
   tidegate bench operators --quick --only 'sliding hash'
   tidegate bench ingest --broker localhost:9092
-  tidegate bench latency"
+  tidegate bench latency
+  tidegate bench recovery"
 )]
 pub struct Bench {
     #[command(flatten)]
@@ -43,7 +44,8 @@ pub struct Bench {
 
 #[derive(Subcommand)]
 enum What {
-    /// Running counts, sliding counts and growing state, against plain loops
+    /// Running and sliding counts, sliding maxima, sessions, ranking, joins, reachability, growing state
+    /// and idle state, against plain loops
     Operators(Options),
     /// Reading from Kafka, against a bare consumer
     Ingest(IngestOptions),
