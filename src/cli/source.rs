@@ -448,7 +448,7 @@ impl KafkaUrl {
     }
 }
 
-/// Refuses a Kafka source where the program was built without.
+/// Refuses a file that is given as a directory.
 pub fn check(source: &SourceUrl) -> Result<(), Failure> {
     match source {
         SourceUrl::Directory(path) if path.is_file() => {
