@@ -116,7 +116,12 @@ pub struct StateArguments {
     #[arg(long, value_enum, default_value_t = StrategyArgument::HashIndex)]
     pub strategy: StrategyArgument,
 
-    /// Save the job in this directory, and go on from what is saved there
+    /// Save the job here, and go on from what is saved here: a directory, or with the feature
+    /// `object-store` a URL such as `s3://bucket/path`
+    ///
+    /// Object stores are S3 and what speaks like it, Google Cloud Storage (`gs:`) and Azure (`az:`).
+    /// Credentials and endpoints come from the environment, by the names that the providers' own tools
+    /// know.
     #[arg(long, value_name = "DIR")]
     pub checkpoint: Option<PathBuf>,
 

@@ -19,7 +19,8 @@ use super::progress::Terminal;
   tidegate savepoint state before-upgrade
   tidegate savepoint state at-180 --at 180")]
 pub struct Savepoint {
-    /// The directory that the job was given with --checkpoint
+    /// What the job was given with --checkpoint: a directory, or with the feature `object-store` a URL
+    /// such as `s3://bucket/path`
     #[arg(value_name = "DIR")]
     directory: PathBuf,
 

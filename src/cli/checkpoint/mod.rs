@@ -57,7 +57,10 @@ impl Checkpoint {
 /// Where it lies.
 #[derive(Args)]
 struct Place {
-    /// The directory that the job was given with --checkpoint
+    /// What the job was given with --checkpoint: a directory, or with the feature `object-store` a URL
+    /// such as `s3://bucket/path`
+    ///
+    /// Object stores are S3 and what speaks like it, Google Cloud Storage (`gs:`) and Azure (`az:`).
     #[arg(value_name = "DIR")]
     directory: PathBuf,
 }
