@@ -13,12 +13,13 @@ use tidegate::{Cluster, Config, Secret, Strategy, Tls, Trigger};
 
 use super::failure::Failure;
 use super::progress::{ProgressLine, Terminal};
+use super::source::records_a_second;
 
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Workers and processes")]
 pub struct ClusterArguments {
     /// Worker threads in each process
-    #[arg(short, long, default_value_t = 1, value_name = "N")]
+    #[arg(short, long, default_value_t = 1, value_name = "N", value_parser = from_one())]
     pub workers: usize,
 
     /// Processes in all; `tidegate launch` starts them on one host [default: 1]
@@ -69,11 +70,11 @@ pub struct BatchArguments {
     pub trigger: Trigger,
 
     /// At most so many records of each partition in a batch
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub records_per_partition: Option<u64>,
 
     /// At most so many records of each partition in the first batch
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub first_batch_records: Option<u64>,
 
     /// Read no faster than the batches can be processed, by Spark's PID estimate
@@ -81,11 +82,11 @@ pub struct BatchArguments {
     pub backpressure: bool,
 
     /// With --backpressure: so many records a second and source until there is an estimate
-    #[arg(long, value_name = "RATE", requires = "backpressure")]
+    #[arg(long, value_name = "RATE", requires = "backpressure", value_parser = records_a_second)]
     pub initial_rate: Option<f64>,
 
     /// At most so many records a second of each partition
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", value_parser = records_a_second)]
     pub max_rate_per_partition: Option<f64>,
 
     /// Whatever the rate, this many records of each partition may be in a batch
@@ -93,11 +94,11 @@ pub struct BatchArguments {
     pub min_records_per_partition: u64,
 
     /// At most so many batches cut but not yet confirmed by all sinks
-    #[arg(long, default_value_t = 2, value_name = "N")]
+    #[arg(long, default_value_t = 2, value_name = "N", value_parser = from_one())]
     pub in_flight: usize,
 
     /// At most so many MiB of records ready per source and worker
-    #[arg(long, default_value_t = 64, value_name = "MIB")]
+    #[arg(long, default_value_t = 64, value_name = "MIB", value_parser = from_one().range(..=MIB_MAX))]
     pub queue_mib: usize,
 
     /// Stop after this time, finishing the open batch
@@ -169,6 +170,9 @@ impl From<StrategyArgument> for Strategy {
         }
     }
 }
+
+/// As many MiB as can be counted in bytes.
+const MIB_MAX: u64 = (usize::MAX >> 20) as u64;
 
 /// A number of what there has to be.
 pub fn from_one() -> RangedU64ValueParser<usize> {

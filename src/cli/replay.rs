@@ -8,7 +8,7 @@ use tidegate::Config;
 use tidegate::metrics::MetricsFile;
 use tidegate::recording::{BatchRange, Recording, replay};
 
-use super::arguments::StrategyArgument;
+use super::arguments::{StrategyArgument, from_one};
 use super::failure::Failure;
 use super::files::Files;
 use super::program::{Flags, Origin, Program, Workload};
@@ -45,7 +45,7 @@ pub struct Replay {
     workload: Option<Workload>,
 
     /// Worker threads
-    #[arg(short, long, default_value_t = 1, value_name = "N")]
+    #[arg(short, long, default_value_t = 1, value_name = "N", value_parser = from_one())]
     workers: usize,
 
     /// How state is kept

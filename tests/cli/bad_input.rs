@@ -136,14 +136,16 @@ fn times_and_numbers_that_can_not_be_are_refused() {
     refused("--interval 2h", &["7200s", "1 ms to 1 h"]);
     refused("--interval soon", &["soon", "--interval"]);
     refused("--for soon", &["soon", "--for"]);
-    refused("--workers 0", &["`workers` is 0", "1 or more"]);
+    refused("--workers 0", &["'0'", "--workers", "not in 1.."]);
     refused("--workers two", &["two", "--workers"]);
-    refused("--in-flight 0", &["`in_flight_max` is 0", "1 or more"]);
-    refused("--queue-mib 0", &["`queue_bytes_max` is 0", "1 or more"]);
-    refused("--records-per-partition 0", &["`records_per_partition_max` is 0", "1 or more"]);
-    refused("--max-rate-per-partition 0", &["`max_rate_per_partition` is 0", "more than 0"]);
+    refused("--in-flight 0", &["'0'", "--in-flight", "not in 1.."]);
+    refused("--queue-mib 0", &["'0'", "--queue-mib", "not in 1.."]);
+    refused("--queue-mib 17592186044416", &["--queue-mib", "not in 1..=17592186044415"]);
+    refused("--records-per-partition 0", &["'0'", "--records-per-partition", "not in 1.."]);
+    refused("--max-rate-per-partition 0", &["--max-rate-per-partition", "`0`", "above 0"]);
+    refused("--backpressure --initial-rate 0", &["--initial-rate", "`0`", "above 0"]);
     refused("--backpressure --trigger available-now", &["cut by time", "`interval`"]);
-    refused("--first-batch-records 0", &["`first_batch_records_max` is 0", "1 or more"]);
+    refused("--first-batch-records 0", &["'0'", "--first-batch-records", "not in 1.."]);
     let windows = |arguments: &str, texts: &[&str]| {
         refused_as("run windowed-wordcount", arguments, texts);
     };
