@@ -82,11 +82,12 @@ pub struct BatchArguments {
     pub backpressure: bool,
 
     /// With --backpressure: so many records a second and source until there is an estimate
-    #[arg(long, value_name = "RATE", requires = "backpressure", value_parser = records_a_second)]
+    #[arg(long, value_name = "RATE", requires = "backpressure", value_parser = records_a_second,
+          allow_negative_numbers = true)]
     pub initial_rate: Option<f64>,
 
     /// At most so many records a second of each partition
-    #[arg(long, value_name = "RATE", value_parser = records_a_second)]
+    #[arg(long, value_name = "RATE", value_parser = records_a_second, allow_negative_numbers = true)]
     pub max_rate_per_partition: Option<f64>,
 
     /// Whatever the rate, this many records of each partition may be in a batch

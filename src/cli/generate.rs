@@ -32,7 +32,7 @@ pub struct Generate {
     /// How many a second [default: as many as the sink takes]; the events of both
     /// benchmarks have such times, too
     /// [default: 10000]
-    #[arg(long, value_name = "N", value_parser = records_a_second)]
+    #[arg(long, value_name = "N", value_parser = records_a_second, allow_negative_numbers = true)]
     rate: Option<f64>,
 
     /// What they are made from

@@ -24,7 +24,7 @@ pub struct Learning {
     clusters: u64,
 
     /// kmeans: after how many batches or points a point weighs half [default: never]
-    #[arg(long, value_name = "N", value_parser = above_zero)]
+    #[arg(long, value_name = "N", value_parser = above_zero, allow_negative_numbers = true)]
     half_life: Option<f64>,
 
     /// kmeans: what the half-life counts
@@ -36,7 +36,8 @@ pub struct Learning {
     model_seed: u64,
 
     /// regression: the size of the first step
-    #[arg(long, default_value_t = 0.1, value_name = "SIZE", value_parser = above_zero)]
+    #[arg(long, default_value_t = 0.1, value_name = "SIZE", value_parser = above_zero,
+          allow_negative_numbers = true)]
     step_size: f64,
 
     /// regression: how many steps a batch takes at most
@@ -44,7 +45,8 @@ pub struct Learning {
     iterations: u64,
 
     /// regression: how strongly weights are drawn towards 0
-    #[arg(long, default_value_t = 0.0, value_name = "LAMBDA", value_parser = from_zero)]
+    #[arg(long, default_value_t = 0.0, value_name = "LAMBDA", value_parser = from_zero,
+          allow_negative_numbers = true)]
     ridge: f64,
 }
 

@@ -78,7 +78,7 @@ fn wrong_flags_are_refused() {
     tidegate("run wordcount").run().failed(2, &["--source"]);
     tidegate("generate words --sink null").run().failed(2, &["words", "lines", "clicks"]);
     tidegate("generate lines --sink null --rate 0").run().failed(2, &["`0`", "above 0"]);
-    tidegate("generate lines --sink null --rate -3").run().failed(2, &["-3"]);
+    tidegate("generate lines --sink null --rate -3").run().failed(2, &["`-3`", "above 0"]);
     tidegate("bench all").run().failed(2, &["all", "--help"]);
 }
 
@@ -143,6 +143,8 @@ fn times_and_numbers_that_can_not_be_are_refused() {
     refused("--queue-mib 17592186044416", &["--queue-mib", "not in 1..=17592186044415"]);
     refused("--records-per-partition 0", &["'0'", "--records-per-partition", "not in 1.."]);
     refused("--max-rate-per-partition 0", &["--max-rate-per-partition", "`0`", "above 0"]);
+    refused("--max-rate-per-partition -1", &["--max-rate-per-partition", "`-1`", "above 0"]);
+    refused("--backpressure --initial-rate -1", &["--initial-rate", "`-1`", "above 0"]);
     refused("--backpressure --initial-rate 0", &["--initial-rate", "`0`", "above 0"]);
     refused("--backpressure --trigger available-now", &["cut by time", "`interval`"]);
     refused("--first-batch-records 0", &["'0'", "--first-batch-records", "not in 1.."]);

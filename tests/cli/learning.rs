@@ -87,13 +87,13 @@ fn what_is_no_number_of_something_is_refused() {
         ("--clusters 0", "1.."),
         ("--dimensions 0", "1.."),
         ("--half-life 0", "above 0"),
+        ("--half-life -1", "above 0"),
         ("--half-life nan", "above 0"),
         ("--step-size -1", "above 0"),
         ("--ridge -1", "0 or more"),
         ("--iterations 0", "1.."),
         ("--rounds-max 0", "1.."),
     ] {
-        let option = option.replacen(' ', "=", 1);
         tidegate(&format!("run kmeans --source stdin {option}")).run().failed(2, &[remedy]);
     }
 }

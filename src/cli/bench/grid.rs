@@ -41,7 +41,7 @@ pub struct GridOptions {
     interval: Vec<Duration>,
 
     /// Records a second that are due [default: 20000,100000]
-    #[arg(long, value_delimiter = ',', value_name = "RATE")]
+    #[arg(long, value_delimiter = ',', value_name = "RATE", allow_negative_numbers = true)]
     rate: Vec<f64>,
 
     /// How often each cell is run [default: 1; with --full 3]
