@@ -107,6 +107,9 @@ impl KafkaUrl {
         let start =
             parameters.remove("start").map_or(Ok(StartAt::Earliest), |s| start(s, &topics))?;
         let group = parameters.remove("group").map(str::to_owned);
+        if group.as_ref().is_some_and(String::is_empty) {
+            return Err("`group=` names no group: use `group=NAME`".into());
+        }
         if start == StartAt::Committed && group.is_none() {
             return Err("`start=committed` needs a group: add `&group=NAME`".into());
         }
@@ -210,17 +213,13 @@ impl FromStr for SourceUrl {
             }
         };
         refuse_unknown(&parameters, "see `tidegate help run` for what there is")?;
-        let missing = match &source {
-            SourceUrl::File { path, .. } | SourceUrl::Directory(path) => {
-                path.as_os_str().is_empty()
-            }
-            SourceUrl::Tcp(address) => !address.contains(':'),
-            _ => false,
+        let form = match &source {
+            SourceUrl::File { path, .. } if path.as_os_str().is_empty() => "file:PATH",
+            SourceUrl::Directory(path) if path.as_os_str().is_empty() => "dir:PATH",
+            SourceUrl::Tcp(address) if !address.contains(':') => "tcp://HOST:PORT",
+            _ => return Ok(source),
         };
-        if missing {
-            return Err(format!("`{text}` names no place: use `{scheme}:...`"));
-        }
-        Ok(source)
+        Err(format!("`{text}` names no place: use `{form}`"))
     }
 }
 
@@ -495,10 +494,12 @@ mod tests {
             ("kafka://localhost:9092/", "TOPIC"),
             ("kafka://localhost:9092/t?start=yesterday", "earliest"),
             ("kafka://localhost:9092/t?start=committed", "group=NAME"),
+            ("kafka://localhost:9092/t?group=", "group=NAME"),
             ("kafka://localhost:9092/t?grup=x", "group"),
             ("ftp://x", "kafka://"),
-            ("file:", "file:"),
-            ("tcp://nowhere", "tcp:"),
+            ("file:", "file:PATH"),
+            ("dir:", "dir:PATH"),
+            ("tcp://nowhere", "tcp://HOST:PORT"),
             ("generate:?records=many", "number"),
             ("generate:records=5", "`generate:?records=5`"),
             ("generate:foo?records=5", "`generate:?records=N`"),

@@ -87,7 +87,7 @@ fn sources_that_can_not_be_read_are_refused() {
     refused("--source dir:missing", &["missing", "check the path", "No such file"]);
     refused("--source file:.", &["`.` is a directory", "dir:."]);
     refused("--source dir:in.txt", &["`in.txt` is a file", "file:in.txt"]);
-    refused("--source file:", &["`file:`", "file:..."]);
+    refused("--source file:", &["`file:`", "file:PATH"]);
     refused("--source file:in.txt?follow=maybe", &["follow=maybe", "true"]);
     refused("--source file:in.txt?flow=true", &["flow", "there is no parameter"]);
     refused("--source ftp://host/x", &["ftp://host/x", "kafka://", "file:"]);
@@ -95,8 +95,9 @@ fn sources_that_can_not_be_read_are_refused() {
     refused("--source kafka://localhost:port/t", &["localhost:port", "HOST:PORT"]);
     refused("--source kafka://localhost:0/t", &["localhost:0", "HOST:PORT"]);
     refused("--source kafka://localhost:9092", &["kafka://localhost:9092", "TOPIC"]);
+    refused("--source kafka://localhost:9092/t?group=", &["`group=`", "group=NAME"]);
     refused("--source kafka://localhost:9092/t?start=noon", &["start=noon", "earliest"]);
-    refused("--source tcp://localhost", &["tcp://localhost", "tcp:..."]);
+    refused("--source tcp://localhost", &["tcp://localhost", "tcp://HOST:PORT"]);
     refused("--source tcp://localhost:99999", &["localhost:99999", "HOST:PORT"]);
     refused("--source generate:records=5", &["generate:records=5", "`generate:?records=5`"]);
     refused("--source generate:foo", &["generate:foo", "generate:?records=N"]);
