@@ -22,7 +22,7 @@ use super::progress::Terminal;
   tidegate report bench.json --markdown bench.md --csv bench.csv
   tidegate report before.json after.json")]
 pub struct ReportCommand {
-    /// What `tidegate compare --json` or `tidegate bench --json` has written
+    /// What `tidegate compare --json`, or for a grid `tidegate bench --json`, has written
     #[arg(value_name = "FILE")]
     json: PathBuf,
 
@@ -120,10 +120,14 @@ impl ReportCommand {
 
 fn read(path: &Path) -> Result<Report, Failure> {
     let shown = path.display();
-    let text = std::fs::read_to_string(path)
+    let remedy = "give a file that `tidegate compare --json` has written, or for a grid `tidegate bench \
+                  --json`, without a command such as `operators`";
+    let refuse = |why: &dyn std::error::Error| {
+        Failure::Usage(format!("`{shown}` is no report ({why}): {remedy}"))
+    };
+    let bytes = std::fs::read(path)
         .map_err(|error| Failure::Usage(format!("can't read `{shown}`: {error}")))?;
-    let remedy =
-        "give a file that `tidegate compare --json` or `tidegate bench --json` has written";
+    let text = String::from_utf8(bytes).map_err(|error| refuse(&error))?;
     // A grid is lines, the first of which says so.
     let first: Option<serde_json::Value> =
         text.lines().next().and_then(|line| serde_json::from_str(line).ok());
@@ -133,8 +137,7 @@ fn read(path: &Path) -> Result<Report, Failure> {
             .map_err(|why| Failure::Usage(format!("`{shown}` can't be read ({why}): {remedy}")))?;
         return Ok(Report::Bench(Box::new(grid)));
     }
-    let report: CompareReport = serde_json::from_str(&text)
-        .map_err(|error| Failure::Usage(format!("`{shown}` is no report ({error}): {remedy}")))?;
+    let report: CompareReport = serde_json::from_str(&text).map_err(|error| refuse(&error))?;
     if (&*report.kind, report.version) != (CompareReport::KIND, 1) {
         let (kind, version) = (&report.kind, report.version);
         return Err(Failure::Usage(format!(

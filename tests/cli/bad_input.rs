@@ -21,6 +21,7 @@ pub fn trials() -> Vec<Trial> {
         clusters_that_can_not_be_are_refused,
         a_port_in_use_is_refused,
         wrong_launches_are_refused,
+        what_is_no_report_is_refused,
     ]
 }
 
@@ -118,6 +119,7 @@ fn outputs_that_can_not_be_written_are_refused() {
     refused("--sink text:in.txt/x", &["in.txt", "can't write", "check the path"]);
     refused("--sink text:out/", &["`out/`", "out/counts"]);
     refused("--sink jsonl:", &["`jsonl:`", "jsonl:PATH"]);
+    refused("--sink jsonl:out.jsonl?x=1", &["`x`", "there is no parameter", "jsonl:FILE"]);
     refused("--sink text:x?sufix=txt", &["sufix=txt", "suffix="]);
     refused("--sink parquet:x", &["parquet:x", "jsonl:"]);
     refused("--sink kafka://localhost:9092/a,b", &["a,b", "one topic"]);
@@ -204,4 +206,14 @@ fn wrong_launches_are_refused() {
     refused_once("launch -n 2 report r.json", "`report` is no job");
     let missing = ["missing.txt", "check the path", "did not start"];
     refused_as("launch -n 2 run wordcount", "--source file:missing.txt", &missing);
+}
+
+fn what_is_no_report_is_refused() {
+    let place = tempfile::tempdir().expect("a directory");
+    fs::write(place.path().join("lines.tgr"), [b'T', 0xff, 0xfe]).expect("written");
+    fs::write(place.path().join("rows"), "{\"bench\":\"sessions\"}\n").expect("written");
+    for file in ["lines.tgr", "rows"] {
+        let ended = tidegate(&format!("report {file}")).within(place.path()).run();
+        ended.failed(2, &[file, "is no report", "tidegate compare --json", "for a grid"]);
+    }
 }
