@@ -9,7 +9,7 @@ use tidegate::{Change, DStream, Record};
 use super::failure::Failure;
 use super::fields::Fields;
 use super::progress::Terminal;
-use super::source::KafkaUrl;
+use super::source::{KafkaUrl, parts, refuse_unknown};
 #[cfg(feature = "sql")]
 use super::sql::SqlUrl;
 
@@ -108,7 +108,11 @@ impl FromStr for SinkUrl {
                 };
                 SinkUrl::Text { prefix: prefix.into(), suffix }
             }
-            "jsonl" => SinkUrl::JsonLines(rest.into()),
+            "jsonl" => {
+                let (path, parameters) = parts(rest)?;
+                refuse_unknown(&parameters, "use `jsonl:FILE`")?;
+                SinkUrl::JsonLines(path.into())
+            }
             _ => {
                 return Err(format!(
                     "there is no sink `{text}`: use console, text:, jsonl:, kafka://, postgres://, \
@@ -116,7 +120,7 @@ impl FromStr for SinkUrl {
                 ));
             }
         };
-        if rest.is_empty() {
+        if rest.is_empty() || rest.starts_with('?') {
             return Err(format!("`{text}` names no place: use `{scheme}:PATH`"));
         }
         Ok(sink)
@@ -293,7 +297,9 @@ mod tests {
     fn what_is_no_sink_is_refused_with_a_remedy() {
         for (text, remedy) in [
             ("text:", "text:PATH"),
+            ("text:?suffix=txt", "text:PATH"),
             ("text:x?sufix=txt", "suffix"),
+            ("jsonl:x?y=1", "jsonl:FILE"),
             ("parquet:x", "jsonl:"),
             ("kafka://h:1/a,b", "one topic"),
             ("kafka://h/a", "HOST:PORT"),
