@@ -39,7 +39,6 @@ Examples:
   tidegate replay lines.tgr --workers 4 --window 30s", nexmark_queries()))]
 pub struct RecordCommand {
     /// Whose input it is: this says how records are decoded (Nexmark's queries: see below)
-    #[arg(value_enum)]
     workload: Workload,
 
     /// Where records come from (see below)

@@ -41,7 +41,7 @@ pub struct Replay {
     batches: BatchRange,
 
     /// What to compute [default: what it was recorded for]
-    #[arg(long, value_enum)]
+    #[arg(long)]
     workload: Option<Workload>,
 
     /// Worker threads

@@ -28,7 +28,6 @@ Examples:
   tidegate run nexmark-q5 --source 'generate:?records=1e6&rate=10000'", nexmark_queries()))]
 pub struct Run {
     /// What to compute (Nexmark's queries: see below)
-    #[arg(value_enum)]
     workload: Workload,
 
     /// Where records come from (see below)

@@ -75,11 +75,14 @@ fn wrong_flags_are_refused() {
     refused("--trigger sometimes", &["sometimes", "available-now"]);
     refused("--trigger count:0", &["count:0", "count:N"]);
     refused_as("run wordcont", "", &["wordcont", "wordcount", "clickstream"]);
+    refused_as("run nexmark-q23", "", &["nexmark-q23", "nexmark-q0, ..., nexmark-q22"]);
     refused_as("rum wordcount", "", &["rum", "run"]);
     tidegate("run wordcount").run().failed(2, &["--source"]);
     tidegate("generate words --sink null").run().failed(2, &["words", "lines", "clicks"]);
     tidegate("generate lines --sink null --rate 0").run().failed(2, &["`0`", "above 0"]);
     tidegate("generate lines --sink null --rate -3").run().failed(2, &["`-3`", "above 0"]);
+    let queries = ["nexmark-q23", "nexmark-q0, ..., nexmark-q22"];
+    tidegate("bench --workload nexmark-q23").run().failed(2, &queries);
     tidegate("bench all").run().failed(2, &["all", "--help"]);
 }
 

@@ -19,13 +19,7 @@ const RESULTS: &str = "Results";
 #[command(next_help_heading = "Grid")]
 pub struct GridOptions {
     /// Workloads, as `tidegate run` knows them [default: wordcount, windowed-wordcount]
-    #[arg(
-        long,
-        value_enum,
-        value_delimiter = ',',
-        value_name = "WORKLOAD",
-        hide_possible_values = true
-    )]
+    #[arg(long, value_delimiter = ',', value_name = "WORKLOAD", hide_possible_values = true)]
     workload: Vec<Workload>,
 
     /// Worker threads of each process [default: 1,2]

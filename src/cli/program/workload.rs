@@ -1,9 +1,11 @@
 //! The workloads by their names.
 
+use std::ffi::OsStr;
 use std::sync::LazyLock;
 
-use clap::ValueEnum;
-use clap::builder::PossibleValue;
+use clap::builder::{EnumValueParser, PossibleValue, TypedValueParser, ValueParserFactory};
+use clap::error::{ContextKind, ContextValue};
+use clap::{Arg, Command, ValueEnum};
 
 use super::ad_activity::AdActivityWorkload;
 use super::ads::AdWorkload;
@@ -54,6 +56,45 @@ impl ValueEnum for Workload {
             // They have a list of their own, at the end of the help.
             Workload::Nexmark(query) => query.to_possible_value().map(|value| value.hide(true)),
         }
+    }
+}
+
+/// Understands the name of a workload. Where there is none of that name, the list of those that there
+/// are ends with Nexmark's, in short.
+#[derive(Clone)]
+pub struct WorkloadParser(EnumValueParser<Workload>);
+
+impl ValueParserFactory for Workload {
+    type Parser = WorkloadParser;
+
+    fn value_parser() -> WorkloadParser {
+        WorkloadParser(EnumValueParser::new())
+    }
+}
+
+impl TypedValueParser for WorkloadParser {
+    type Value = Workload;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        argument: Option<&Arg>,
+        text: &OsStr,
+    ) -> Result<Workload, clap::Error> {
+        self.0.parse_ref(command, argument, text).map_err(|mut error| {
+            if let Some(ContextValue::Strings(shown)) = error.get(ContextKind::ValidValue) {
+                let mut shown = shown.clone();
+                let queries = [NexmarkQuery::Q0, NexmarkQuery::Q22];
+                let [first, last] = queries.map(|query| Workload::Nexmark(query).name());
+                shown.extend([first, "...".to_owned(), last]);
+                error.insert(ContextKind::ValidValue, ContextValue::Strings(shown));
+            }
+            error
+        })
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        self.0.possible_values()
     }
 }
 
