@@ -128,7 +128,8 @@ pub struct StateArguments {
     pub checkpoint: Option<PathBuf>,
 
     /// With --checkpoint: save again after this time
-    #[arg(long, default_value = "10s", value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, default_value = "10s", value_name = "TIME", value_parser = humantime::parse_duration,
+          requires = "checkpoint")]
     pub checkpoint_every: Duration,
 
     /// With --checkpoint: begin with a batch only once it is written down what is in it, so that one that

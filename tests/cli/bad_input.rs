@@ -72,6 +72,7 @@ fn wrong_flags_are_refused() {
     refused("--output everything", &["everything", "snapshots", "changes"]);
     refused("--strategy magic", &["magic", "hash-index"]);
     refused("-q -v", &["--quiet", "--verbose"]);
+    refused("--checkpoint-every 5s", &["--checkpoint <DIR>"]);
     refused("--trigger sometimes", &["sometimes", "available-now"]);
     refused("--trigger count:0", &["count:0", "count:N"]);
     refused_as("run wordcont", "", &["wordcont", "wordcount", "clickstream"]);
