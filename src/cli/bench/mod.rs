@@ -92,7 +92,7 @@ impl Bench {
         let mut progress = |row: &BenchRow| {
             bar.set_message(format!("{}, {}, {}", row.bench, row.variant, row.dataset));
         };
-        let report = match what {
+        let report = match &what {
             What::Spin => loop {
                 std::hint::spin_loop();
             },
@@ -100,12 +100,15 @@ impl Bench {
                 operators::operators(&options.settings(None), &mut progress)?
             }
             What::Ingest(IngestOptions { options, broker }) => {
-                ingest(&options.settings(broker), &mut progress)?
+                ingest(&options.settings(broker.clone()), &mut progress)?
             }
             What::Recovery(options) => recovery(&options.settings(None), &mut progress)?,
             What::Latency(options) => latency(&options.settings(None), &mut progress)?,
         };
         bar.finish_and_clear();
+        if report.rows.is_empty() {
+            return Err(what.nothing());
+        }
         // Nobody listens on a closed terminal.
         let _ = terminal.print(&report.to_string());
         json.map_or(Ok(()), |file| file.write(report.json().as_bytes()))
@@ -121,6 +124,23 @@ impl What {
             What::Ingest(IngestOptions { options, .. }) => Some(options),
             What::Spin => None,
         }
+    }
+}
+
+impl What {
+    /// Where no bench was meant.
+    fn nothing(&self) -> Failure {
+        let benches = match self {
+            What::Operators(_) => {
+                "running count, sliding count, sliding maximum, sessions, batch join, distinct, top 3, \
+                 user's state, growth, windowed join, stream join and reachability"
+            }
+            What::Latency(_) => "latency at 200k/s, 10 ms and at 200k/s, 2 ms",
+            What::Recovery(_) => "recovery: throughput, latency, size and restart",
+            What::Ingest(_) | What::Spin => "ingest",
+        };
+        let only = self.options().and_then(|options| options.only.as_deref()).unwrap_or_default();
+        Failure::Usage(format!("no bench has these words: `{only}`; there are {benches}"))
     }
 }
 
