@@ -14,6 +14,7 @@ use tidegate::source::{Generator, Kafka};
 use tidegate::workloads::{PageViews, clickstream};
 use tidegate::{Config, Summary, start};
 
+use super::arguments::from_one;
 use super::failure::Failure;
 use super::progress::{ProgressLine, Terminal};
 use super::summary;
@@ -34,7 +35,7 @@ pub struct Demo {
     rate: u64,
 
     /// Worker threads
-    #[arg(short, long, default_value_t = 2, value_name = "N")]
+    #[arg(short, long, default_value_t = 2, value_name = "N", value_parser = from_one())]
     workers: usize,
 
     /// What the clicks are made from

@@ -86,6 +86,7 @@ fn wrong_flags_are_refused() {
     tidegate("bench --workload nexmark-q23").run().failed(2, &queries);
     let known = ["`nothing`", "no bench has these words", "sliding count"];
     tidegate("bench operators --quick --only nothing").run().failed(2, &known);
+    tidegate("demo --workers 0").run().failed(2, &["'0'", "--workers", "not in 1.."]);
     tidegate("bench all").run().failed(2, &["all", "--help"]);
 }
 
