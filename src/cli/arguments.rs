@@ -11,6 +11,7 @@ use tidegate::rate::{Pid, RateControl};
 use tidegate::recovery::Checkpoints;
 use tidegate::{Cluster, Config, Secret, Strategy, Tls, Trigger};
 
+use super::counted::counted;
 use super::failure::Failure;
 use super::progress::{ProgressLine, Terminal};
 use super::source::records_a_second;
@@ -309,10 +310,10 @@ impl ClusterArguments {
                 let hosts = read_hosts(path)?;
                 if hosts.len() < processes {
                     return Err(Failure::Usage(format!(
-                        "host file `{}` has {} addresses for {processes} processes: give one \
-                         `HOST:PORT` a line for each",
+                        "host file `{}` has {} for {processes} processes: give one `HOST:PORT` a line \
+                         for each",
                         path.display(),
-                        hosts.len()
+                        counted(hosts.len() as u64, "address", "addresses")
                     )));
                 }
                 hosts.into_iter().take(processes).collect()

@@ -4,6 +4,7 @@ mod arguments;
 mod bench;
 mod checkpoint;
 mod compare;
+mod counted;
 mod demo;
 mod failure;
 mod fields;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use indicatif::{HumanBytes, HumanCount};
+use indicatif::HumanBytes;
 use tidegate::error::RecordingError;
 use tidegate::recording::Recorder;
 use tidegate::sink::JsonLines;
@@ -14,6 +14,7 @@ use tidegate::workloads::{Edge, LabelledPoint, Point};
 use tidegate::{Record, start};
 
 use super::arguments::BatchArguments;
+use super::counted::counted;
 use super::failure::Failure;
 use super::files::Files;
 use super::learning::Learning;
@@ -131,13 +132,18 @@ impl RecordCommand {
             terminal.clear();
             let dead = match outcome.dead_letters {
                 0 => String::new(),
-                dead => format!("; {} that can't be decoded are left out", HumanCount(dead)),
+                dead => {
+                    format!(
+                        "; left out: {} that can't be decoded",
+                        counted(dead, "record", "records")
+                    )
+                }
             };
             eprintln!(
-                "{} records in {} batches are in `{}` ({}){dead}",
-                HumanCount(written.rows),
-                HumanCount(written.batches),
+                "`{}` has {} in {} ({}){dead}",
                 self.to.display(),
+                counted(written.rows, "record", "records"),
+                counted(written.batches, "batch", "batches"),
                 HumanBytes(written.bytes)
             );
         }

@@ -1,10 +1,10 @@
 //! `tidegate check-restore`, `verify-replay` and `rehearse`: a restart without its consequences.
 
 use clap::Args;
-use indicatif::HumanCount;
 use tidegate::plan::PlanRow;
 use tidegate::{BatchId, RunError};
 
+use super::counted::counted;
 use super::failure::Failure;
 use super::progress::Terminal;
 use super::run::Run;
@@ -32,16 +32,16 @@ impl CheckRestore {
         };
         for (uid, rows) in found.operators {
             let rows = match rows {
-                Some(rows) => format!("{} rows saved", HumanCount(rows)),
+                Some(rows) => format!("{} saved", counted(rows, "row", "rows")),
                 None => "begins empty".to_owned(),
             };
             text.push_str(&format!("  {uid:<28} {rows}\n"));
         }
         let records = found.replay.iter().map(PlanRow::records).sum();
         text.push_str(&format!(
-            "{} batches with {} records are run again\n",
-            HumanCount(found.replay.len() as u64),
-            HumanCount(records)
+            "to be run again: {} with {}\n",
+            counted(found.replay.len() as u64, "batch", "batches"),
+            counted(records, "record", "records")
         ));
         print(terminal, &text)
     }
@@ -72,7 +72,7 @@ impl VerifyReplay {
         for operator in &found.operators {
             let outcome = match (&operator.difference, operator.rows) {
                 (Some(difference), _) => format!("DIFFERS: {difference}"),
-                (None, Some(rows)) => format!("{} rows, the same", HumanCount(rows)),
+                (None, Some(rows)) => format!("{}, the same", counted(rows, "row", "rows")),
                 (None, None) => "can't be compared: only the program can read its rows".into(),
             };
             text.push_str(&format!("  {:<28} {outcome}\n", operator.uid));

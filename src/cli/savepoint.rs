@@ -6,6 +6,7 @@ use clap::Args;
 use tidegate::BatchId;
 use tidegate::recovery::Archive;
 
+use super::counted::counted;
 use super::failure::Failure;
 use super::progress::Terminal;
 
@@ -43,11 +44,10 @@ impl Savepoint {
         let (_, behind) = copy.standing().map_err(refused)?;
         if !terminal.is_quiet() {
             eprintln!(
-                "the checkpoint of batch {} is in `{}`; {} batches that were planned behind it are \
-                 run again from there",
+                "the checkpoint of batch {} is in `{}`; planned behind it, and run again from there: {}",
                 manifest.tick.id,
                 self.copy.display(),
-                behind.len()
+                counted(behind.len() as u64, "batch", "batches")
             );
         }
         Ok(())

@@ -177,7 +177,7 @@ fn clusters_that_can_not_be_are_refused() {
     let tls = "--tls-ca one-host --tls-certificate one-host --tls-key one-host";
     refused(tls, &["`--tls-ca`", "`--processes`"]);
     refused("-n 2 -H missing", &["missing", "host file", "No such file"]);
-    refused("-n 2 -H one-host", &["one-host", "1 addresses for 2 processes", "HOST:PORT"]);
+    refused("-n 2 -H one-host", &["one-host", "1 address for 2 processes", "HOST:PORT"]);
     refused("-n 2 -H junk-hosts", &["`nowhere`", "junk-hosts", "HOST:PORT"]);
     refused("-n 2 -H same-hosts", &["127.0.0.1:4000", "twice", "of its own"]);
     refused("-n 2 --secret-file missing", &["missing", "secret file", "No such file"]);

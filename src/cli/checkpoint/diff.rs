@@ -8,6 +8,7 @@ use tidegate::BatchId;
 use tidegate::recovery::{Archive, Manifest};
 
 use super::{Place, damaged, refused, unwritten};
+use crate::cli::counted::counted;
 use crate::cli::failure::Failure;
 use crate::cli::progress::Terminal;
 
@@ -53,9 +54,9 @@ impl Diff {
         }
         terminal.print(&text).map_err(unwritten)?;
         if !terminal.is_quiet() {
-            let (came, went) = (HumanCount(came), HumanCount(went));
+            let (came, went) = (counted(came, "row", "rows"), HumanCount(went));
             let (from, to) = (from.tick.id, to.tick.id);
-            eprintln!("from batch {from} to batch {to}: {came} rows came, {went} went");
+            eprintln!("from batch {from} to batch {to}: {came} came, {went} went");
         }
         Ok(())
     }

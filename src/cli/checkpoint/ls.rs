@@ -9,6 +9,7 @@ use tidegate::error::RecoveryError;
 use tidegate::recovery::{Manifest, OperatorState};
 
 use super::{Place, damaged, unwritten};
+use crate::cli::counted::counted;
 use crate::cli::failure::Failure;
 use crate::cli::progress::Terminal;
 
@@ -53,8 +54,7 @@ impl Ls {
                     "\na restart begins behind {saved}, and runs {} again\n",
                     match behind.len() {
                         0 => "nothing".to_owned(),
-                        1 => "1 batch".to_owned(),
-                        batches => format!("{} batches", HumanCount(batches as u64)),
+                        batches => counted(batches as u64, "batch", "batches"),
                     }
                 ));
             }

@@ -6,6 +6,7 @@ use tidegate::BatchId;
 use tidegate::recovery::{Archive, Manifest, OperatorState};
 
 use super::{Place, damaged, refused, unwritten};
+use crate::cli::counted::counted;
 use crate::cli::failure::Failure;
 use crate::cli::progress::Terminal;
 
@@ -57,11 +58,11 @@ impl Show {
                 continue;
             }
             text.push_str(&format!(
-                "  {:<28} {:>14} rows saved, {:>10} in {} files\n",
+                "  {:<28} {:>14} rows saved, {:>10} in {}\n",
                 state.uid,
                 HumanCount(state.rows()).to_string(),
                 HumanBytes(state.bytes()).to_string(),
-                state.files.len()
+                counted(state.files.len() as u64, "file", "files")
             ));
             if self.rows == 0 {
                 continue;

@@ -5,6 +5,7 @@ use indicatif::HumanBytes;
 use tidegate::recovery::OperatorState;
 
 use super::{Place, damaged, unwritten};
+use crate::cli::counted::counted;
 use crate::cli::failure::Failure;
 use crate::cli::progress::Terminal;
 
@@ -41,10 +42,13 @@ impl Verify {
             bar.set_message(what.clone());
             let bytes = manifest.operators.iter().map(OperatorState::bytes).sum();
             let files: usize = manifest.operators.iter().map(|state| state.files.len()).sum();
-            let whole = format!("well: {} in {files} files", HumanBytes(bytes));
+            let files = counted(files as u64, "file", "files");
+            let whole = format!("well: {} in {files}", HumanBytes(bytes));
             note(what, archive.verify(&manifest).map(|()| whole));
         }
-        let plan = archive.plan().map(|rows| format!("well: {} batches", rows.len()));
+        let plan = archive
+            .plan()
+            .map(|rows| format!("well: {}", counted(rows.len() as u64, "batch", "batches")));
         note("plan".into(), plan);
         bar.finish_and_clear();
         terminal.print(&text).map_err(unwritten)?;
