@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
+use tidegate::kafka::is_address;
 use tidegate::metrics::MetricsFile;
 use tidegate::rate::{Pid, RateControl};
 use tidegate::recovery::Checkpoints;
@@ -381,12 +382,7 @@ fn check_hosts(path: &Path, hosts: &[String]) -> Result<(), Failure> {
         Err(Failure::Usage(format!("`{host}` in host file `{path}` {why}")))
     };
     for (index, host) in hosts.iter().enumerate() {
-        let valid = host.rsplit_once(':').is_some_and(|(name, port)| {
-            !name.is_empty()
-                && !name.contains(char::is_whitespace)
-                && port.parse::<u16>().is_ok_and(|port| port > 0)
-        });
-        if !valid {
+        if !is_address(host) {
             return refuse(host, "is no address: give one `HOST:PORT` a line for each process");
         }
         if hosts[..index].contains(host) {

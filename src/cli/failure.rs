@@ -60,14 +60,19 @@ impl fmt::Display for Failure {
         match self {
             Failure::Usage(text) | Failure::Other(text) => write!(f, "error: {text}"),
             Failure::Run(error) | Failure::Poison(error) => {
-                write!(f, "error: {error}")?;
-                let mut cause = error.source();
-                while let Some(error) = cause {
-                    write!(f, "\n  because: {error}")?;
-                    cause = error.source();
-                }
-                Ok(())
+                write!(f, "error: {}", with_causes(error))
             }
         }
     }
+}
+
+/// An error, and on a line each what it comes from.
+pub fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!("\n  because: {error}"));
+        cause = error.source();
+    }
+    text
 }

@@ -15,7 +15,7 @@ use tidegate::{Record, start};
 
 use super::arguments::BatchArguments;
 use super::counted::counted;
-use super::failure::Failure;
+use super::failure::{Failure, with_causes};
 use super::files::Files;
 use super::learning::Learning;
 use super::program::{ModelWorkload, Workload, nexmark_queries};
@@ -64,13 +64,7 @@ pub struct RecordCommand {
 
 /// What is wrong with a recording, as a failure of the command line: nothing has begun.
 pub fn refused(error: RecordingError) -> Failure {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(&error);
-    while let Some(error) = cause {
-        text.push_str(&format!("\n  because: {error}"));
-        cause = error.source();
-    }
-    Failure::Usage(text)
+    Failure::Usage(with_causes(&error))
 }
 
 impl RecordCommand {
@@ -126,8 +120,7 @@ impl RecordCommand {
                 let _ = std::fs::remove_file(&self.to);
             }
         })?;
-        let written =
-            recorder.finish().map_err(|error| Failure::Other(refused(error).to_string()))?;
+        let written = recorder.finish().map_err(|error| Failure::Other(with_causes(&error)))?;
         if !terminal.is_quiet() {
             terminal.clear();
             let dead = match outcome.dead_letters {

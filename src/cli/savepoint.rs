@@ -6,6 +6,7 @@ use clap::Args;
 use tidegate::BatchId;
 use tidegate::recovery::Archive;
 
+use super::checkpoint::refused;
 use super::counted::counted;
 use super::failure::Failure;
 use super::progress::Terminal;
@@ -36,7 +37,6 @@ pub struct Savepoint {
 
 impl Savepoint {
     pub fn run(self, terminal: &Terminal) -> Result<(), Failure> {
-        let refused = |error: tidegate::error::RecoveryError| Failure::Usage(error.to_string());
         let archive = Archive::open(&self.directory).map_err(refused)?;
         let manifest = archive.checkpoint(self.at).map_err(refused)?;
         archive.copy(Some(&manifest), None, &self.copy).map_err(refused)?;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use tidegate::kafka::is_address;
 use tidegate::source::generator::nexmark::NexmarkEvent;
 use tidegate::source::generator::{AdActivity, AdEvent, Click};
 use tidegate::source::kafka::{KafkaRecord, StartAt};
@@ -93,10 +94,8 @@ impl KafkaUrl {
         let (place, mut parameters) = parts(rest)?;
         let (brokers, topics) = place.split_once('/').ok_or_else(|| format!("no topic: {form}"))?;
         for broker in brokers.split(',') {
-            let valid = broker.rsplit_once(':').is_some_and(|(host, port)| {
-                !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
-            });
-            if !valid {
+            // Kafka's client passes over spaces between brokers.
+            if !is_address(broker.trim()) {
                 return Err(format!("`{broker}` is no broker address: {form}"));
             }
         }

@@ -54,14 +54,22 @@ pub(crate) fn brokers_of(text: &str) -> Result<(), String> {
         return Err(format!("no broker address: {remedy}"));
     }
     for broker in text.split(',') {
-        let valid = broker.rsplit_once(':').is_some_and(|(host, port)| {
-            !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
-        });
-        if !valid {
+        // The client passes over spaces between brokers.
+        if !is_address(broker.trim()) {
             return Err(format!("`{broker}` is no broker address: {remedy}"));
         }
     }
     Ok(())
+}
+
+/// Whether a text is a `HOST:PORT` to which something can connect.
+#[doc(hidden)]
+pub fn is_address(text: &str) -> bool {
+    text.rsplit_once(':').is_some_and(|(host, port)| {
+        !host.is_empty()
+            && !host.contains(char::is_whitespace)
+            && port.parse::<u16>().is_ok_and(|port| port > 0)
+    })
 }
 
 /// What a failed call means, and what to do about it.
@@ -211,10 +219,12 @@ mod tests {
 
     #[test]
     fn broker_addresses_are_checked() {
-        for good in ["localhost:9092", "a:1,b:65535", "[::1]:9092"] {
+        for good in ["localhost:9092", "a:1,b:65535", "a:1, b:2", "[::1]:9092"] {
             assert_eq!(brokers_of(good), Ok(()));
         }
-        for bad in ["", "localhost", "localhost:", ":9092", "localhost:0", "a:1,", "a:99999"] {
+        for bad in
+            ["", "localhost", "localhost:", ":9092", "localhost:0", "a:1,", "a:99999", "a b:1"]
+        {
             let error = brokers_of(bad).expect_err(bad);
             assert!(error.contains("HOST:PORT"), "{error}");
         }

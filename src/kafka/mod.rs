@@ -4,6 +4,8 @@ mod client;
 mod embedded;
 mod topics;
 
+#[doc(hidden)]
+pub use client::is_address;
 pub use embedded::EmbeddedKafka;
 
 pub(crate) use client::{Client, Connection, brokers_of, explain, is_passing};

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use tidegate::error::RecoveryError;
 
-use super::failure::Failure;
+use super::failure::{Failure, with_causes};
 use super::progress::Terminal;
 
 /// See what a job has saved: the job may be running or not
@@ -72,13 +72,13 @@ impl Place {
 }
 
 /// There is no such thing.
-fn refused(error: RecoveryError) -> Failure {
-    Failure::Usage(error.to_string())
+pub fn refused(error: RecoveryError) -> Failure {
+    Failure::Usage(with_causes(&error))
 }
 
 /// It is there, and is not what it should be.
 fn damaged(error: RecoveryError) -> Failure {
-    Failure::Other(error.to_string())
+    Failure::Other(with_causes(&error))
 }
 
 fn unwritten(error: io::Error) -> Failure {
