@@ -63,7 +63,6 @@ pub(crate) fn brokers_of(text: &str) -> Result<(), String> {
 }
 
 /// Whether a text is a `HOST:PORT` to which something can connect.
-#[doc(hidden)]
 pub fn is_address(text: &str) -> bool {
     text.rsplit_once(':').is_some_and(|(host, port)| {
         !host.is_empty()

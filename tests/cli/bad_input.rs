@@ -84,8 +84,8 @@ fn wrong_flags_are_refused() {
     tidegate("generate lines --sink null --rate -3").run().failed(2, &["`-3`", "above 0"]);
     let queries = ["nexmark-q23", "nexmark-q0, ..., nexmark-q22"];
     tidegate("bench --workload nexmark-q23").run().failed(2, &queries);
-    let known = ["`nothing`", "no bench has these words", "sliding count"];
-    tidegate("bench operators --quick --only nothing").run().failed(2, &known);
+    let known = ["`nothing`", "no bench has these words", "latency at 200k/s"];
+    tidegate("bench latency --quick --only nothing").run().failed(2, &known);
     tidegate("demo --workers 0").run().failed(2, &["'0'", "--workers", "not in 1.."]);
     tidegate("bench all").run().failed(2, &["all", "--help"]);
 }
