@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use xtask::chaos::Chaos;
-use xtask::kafka::{Broker, Jars};
+use xtask::kafka::{Broker, Jars, Topic};
 use xtask::test::Test;
 
 /// What the project needs around its code
@@ -24,10 +24,17 @@ enum Command {
     /// Kill jobs again and again, and compare what they write
     Chaos(Chaos),
     /// Start a real Kafka broker on this host, and stop it at Ctrl-C
+    ///
+    /// It begins empty, and what is in it goes when it is stopped. Neither it nor Tidegate creates topics
+    /// by itself: name those that are to be there.
     Kafka {
         /// The port it listens on; 0 for a free one
         #[arg(long, default_value_t = 9092)]
         port: u16,
+
+        /// Create this topic, with one partition or with so many; may be given several times
+        #[arg(long = "topic", value_name = "NAME[:PARTITIONS]")]
+        topics: Vec<Topic>,
     },
 }
 
@@ -35,7 +42,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Test(test) => test.run(),
         Command::Chaos(chaos) => chaos.run(),
-        Command::Kafka { port } => serve(port).map(|()| ExitCode::SUCCESS),
+        Command::Kafka { port, topics } => serve(port, &topics).map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error}");
@@ -43,11 +50,15 @@ fn main() -> ExitCode {
     })
 }
 
-fn serve(port: u16) -> Result<(), String> {
+fn serve(port: u16, topics: &[Topic]) -> Result<(), String> {
     let mut signals =
         Signals::new([SIGINT, SIGTERM]).map_err(|e| format!("can't listen for signals: {e}"))?;
     let jars = Jars::fetch()?;
     let broker = Broker::start(&jars, port)?;
+    for topic in topics {
+        broker.create(topic)?;
+        println!("created the topic `{}`, partitions: {}", topic.name, topic.partitions);
+    }
     println!("Apache Kafka {} at {}; Ctrl-C stops it", xtask::kafka::VERSION, broker.address());
     signals.forever().next();
     Ok(())

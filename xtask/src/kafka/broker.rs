@@ -6,7 +6,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::Jars;
+use super::{Jars, Topic};
 use crate::daemon::Daemon;
 
 /// A broker that is stopped, and whose data is removed, when this is dropped.
@@ -94,6 +94,25 @@ impl Broker {
         let mut command = self.jars.java("kafka.Kafka");
         command.arg(self.home.path().join("server.properties"));
         self.daemon.start(command)
+    }
+
+    /// Creates a topic: the broker makes none by itself.
+    ///
+    /// # Errors
+    ///
+    /// If Java can't be run, or the broker refuses, as it does if the topic is there: the text has its
+    /// reason.
+    pub fn create(&self, topic: &Topic) -> Result<(), String> {
+        let Topic { name, partitions } = topic;
+        let mut tool = self.tool("TopicCommand");
+        tool.args(["--create", "--topic", name, "--partitions", &partitions.to_string()]);
+        let output = tool.output().map_err(|e| format!("can't run Java: {e}"))?;
+        if !output.status.success() {
+            // The reason is on its standard output, the trace of the exception on the other.
+            let said = String::from_utf8_lossy(&output.stdout);
+            return Err(format!("topic `{name}` can't be created: {}", said.trim()));
+        }
+        Ok(())
     }
 
     /// One of Kafka's own tools, ready to be given more arguments: a class of

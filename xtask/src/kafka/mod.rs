@@ -2,6 +2,8 @@
 
 mod broker;
 mod jars;
+mod topic;
 
 pub use broker::Broker;
 pub use jars::{JARS_VARIABLE, Jars, VERSION};
+pub use topic::Topic;
