@@ -42,7 +42,7 @@ mod tests {
         for (text, name, partitions) in
             [("lines", "lines", 1), ("lines:4", "lines", 4), ("a.b-c_2:12", "a.b-c_2", 12)]
         {
-            assert_eq!(text.parse(), Ok(Topic { name: name.to_owned(), partitions }));
+            assert_eq!(text.parse::<Topic>(), Ok(Topic { name: name.to_owned(), partitions }));
         }
     }
 
