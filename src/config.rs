@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_operators::codec::Codecs;
+use tidegate_operators::ship::KEY_GROUPS;
 
 use crate::engine::ManualClock;
 use crate::error::ConfigError;
@@ -403,7 +404,7 @@ impl Config {
 
     /// The number of workers in all processes.
     pub fn peers(&self) -> usize {
-        self.workers * self.processes()
+        self.workers.saturating_mul(self.processes())
     }
 
     /// The indices of this process's workers.
@@ -455,6 +456,10 @@ impl Config {
         }
         if self.workers == 0 {
             return zero("workers");
+        }
+        let (workers, most) = (self.peers(), KEY_GROUPS as usize);
+        if workers > most {
+            return Err(ConfigError::Workers { workers, most });
         }
         if self.in_flight_max == 0 {
             return zero("in_flight_max");

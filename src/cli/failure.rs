@@ -26,7 +26,7 @@ impl Failure {
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Failure::Usage(_) => 2,
-            Failure::Run(RunError::Interrupted { .. }) => 130,
+            Failure::Run(RunError::NotStarted | RunError::Interrupted { .. }) => 130,
             Failure::Run(error) if error.is_before_start() => 2,
             // What a shell shows of a program that the signal of a broken pipe has ended.
             Failure::Run(_) if self.is_broken_pipe() => 141,

@@ -89,7 +89,27 @@ impl<D: Record> DStream<'_, D> {
         self.sink(Console::new());
     }
 
-    /// Writes each batch to a file `prefix-TIME[.suffix]`.
+    /// Writes each batch to a file `prefix-TIME[.suffix]`, one row a line.
+    ///
+    /// ```
+    /// use tidegate::source::Queue;
+    /// use tidegate::{Config, Local};
+    ///
+    /// let place = tempfile::tempdir()?;
+    /// let (numbers, prefix) = (Queue::<u32>::new(1), place.path().join("numbers"));
+    /// let (input, prefix) = (numbers.clone(), prefix.display().to_string());
+    /// let mut local = Local::start(Config::new("job"), move |ctx| {
+    ///     ctx.source(input.clone()).save_as_text_files(&prefix, Some("txt"));
+    /// })?;
+    /// numbers.push([1, 2]);
+    /// local.tick();
+    /// local.stop()?;
+    /// let files: Vec<_> = std::fs::read_dir(place.path())?.collect::<Result<_, _>>()?;
+    /// assert_eq!(files.len(), 1);
+    /// assert_eq!(files[0].path().extension(), Some("txt".as_ref()));
+    /// assert_eq!(std::fs::read_to_string(files[0].path())?, "1\n2\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn save_as_text_files(self, prefix: &str, suffix: Option<&str>) {
         let files = TextFiles::new(prefix);
         self.sink(match suffix {

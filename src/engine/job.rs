@@ -10,7 +10,8 @@ use timely::communication::{WorkerGuards, initialize_from};
 use super::build::{Names, Outline};
 use super::cluster::Agreement;
 use super::control::Control;
-use super::registry::{Declared, Registry};
+use super::opening::{self, Opened};
+use super::registry::Declared;
 use super::signals::SignalListener;
 use super::watchdog::{Patience, Pulse, Watchdog};
 use super::worker::{self, Program, Shared};
@@ -23,7 +24,6 @@ use crate::metrics::Summary;
 use crate::promise::{self, Promise};
 use crate::recovery::Recovery;
 use crate::sink::Delivery;
-use crate::source::Attempt;
 
 /// Runs a program until its input ends, it is stopped, or it fails.
 ///
@@ -84,7 +84,7 @@ fn start_program(config: Config, program: Box<Program>) -> Result<Job, RunError>
         let clock = clock.clone();
         control.on_failure(move || clock.over());
     }
-    let Outline { names, mut declared, fingerprint } = dry::outline(&config, &*program)?;
+    let Outline { names, declared, fingerprint } = dry::outline(&config, &*program)?;
 
     // Process 0 claims the generation; the others hear of it when they meet.
     let claimed = match &config.checkpoints {
@@ -100,8 +100,8 @@ fn start_program(config: Config, program: Box<Program>) -> Result<Job, RunError>
         (claimed, _) => Ok(claimed),
     }
     .map_err(RunError::from)
-    .and_then(|recovery| open(&config, &control, &mut declared, recovery));
-    let (recovery, registry) = match opened {
+    .and_then(|recovery| opening::open(&config, &control, declared, recovery));
+    let Opened { declared, recovery, registry } = match opened {
         Ok(opened) => opened,
         Err(error) => {
             met.leave();
@@ -160,32 +160,6 @@ fn start_program(config: Config, program: Box<Program>) -> Result<Job, RunError>
         _watchdog: watchdog,
         _signals: signals,
     })
-}
-
-/// Opens everything that the workers of this process read and write, at the place where an earlier
-/// run has left it.
-fn open(
-    config: &Config,
-    control: &Control,
-    declared: &mut Declared,
-    recovery: Option<Recovery>,
-) -> Result<(Option<Arc<Recovery>>, Registry), RunError> {
-    if let Some(recovery) = &recovery {
-        recovery.check(&declared.states)?;
-        if let Trigger::Manual(clock) = &config.trigger {
-            clock.go_on_at(recovery.past.last().map_or(0, |tick| tick.id));
-        }
-    }
-    let mut registry = Registry::default();
-    let is_stopping = || control.is_stopping() || control.has_failed();
-    let attempt = Attempt { fail_fast: config.fail_fast, is_stopping: &is_stopping };
-    for (index, source) in declared.sources.iter_mut().enumerate() {
-        source.open(index, config, recovery.as_ref(), &attempt, &mut registry)?;
-    }
-    for (index, sink) in declared.sinks.iter_mut().enumerate() {
-        sink.open(index, config, recovery.as_ref(), &mut registry)?;
-    }
-    Ok((recovery.map(Arc::new), registry))
 }
 
 /// What can be said of each sink now that it is open.

@@ -10,6 +10,7 @@ pub(crate) mod handover;
 mod job;
 mod local;
 mod manual;
+mod opening;
 mod pin;
 pub(crate) mod registry;
 mod rehearsal;

@@ -17,6 +17,14 @@ pub enum ConfigError {
         /// The setting.
         setting: &'static str,
     },
+    /// More workers than there are key groups: the last ones would own nothing.
+    #[error("{workers} workers in all: use at most {most}, one for each key group")]
+    Workers {
+        /// The workers of all processes.
+        workers: usize,
+        /// How many there may be.
+        most: usize,
+    },
     /// An environment variable that is not what it should be.
     #[error("the environment variable {name} is `{value}`: set it to {wanted}, or unset it")]
     Variable {

@@ -22,6 +22,16 @@ pub enum RecoveryError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// A directory that can't be opened, or made.
+    #[error(
+        "can't keep checkpoints in `{}`: give a directory in which files can be made", path.display()
+    )]
+    Directory {
+        /// Its path.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
     /// Another process holds the directory.
     #[error(
         "`{}` is in use: another job runs with these checkpoints; end it first, or give each job a \

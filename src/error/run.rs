@@ -95,6 +95,9 @@ pub enum RunError {
         /// What was seen of it.
         reason: String,
     },
+    /// The job was stopped while it waited for what it reads and writes, or for its other processes.
+    #[error("stopped before it began: nothing was read or written")]
+    NotStarted,
     /// A second signal ended the run before the open batch was finished.
     #[error("interrupted: the open batch was not finished")]
     Interrupted {
@@ -119,7 +122,10 @@ impl RunError {
     /// Whether the job never began: nothing was read, nothing was written.
     pub fn is_before_start(&self) -> bool {
         match self {
-            RunError::Config(_) | RunError::Build(_) | RunError::Cluster(_) => true,
+            RunError::Config(_)
+            | RunError::Build(_)
+            | RunError::Cluster(_)
+            | RunError::NotStarted => true,
             RunError::Recovery(error) => error.is_before_start(),
             RunError::Source { started, .. } => !started,
             RunError::Sink { batch, .. } => batch.is_none(),

@@ -53,18 +53,4 @@ impl EmbeddedKafka {
             }
         })
     }
-
-    /// Takes the broker away: connections break, and new ones are refused.
-    pub fn take_down(&self) {
-        if let Err(error) = self.cluster.broker_down(1) {
-            log::warn!("the embedded broker does not go down: {error}");
-        }
-    }
-
-    /// Brings it back.
-    pub fn bring_up(&self) {
-        if let Err(error) = self.cluster.broker_up(1) {
-            log::warn!("the embedded broker does not come up: {error}");
-        }
-    }
 }

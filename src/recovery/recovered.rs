@@ -39,6 +39,19 @@ pub(crate) struct Past {
 }
 
 impl Past {
+    /// Says which of the operators whose state is to be forgotten have none.
+    fn warn_of_unknown(&self, dropped: &[String]) {
+        let states = self.manifest.iter().flat_map(|manifest| &manifest.operators);
+        let known: BTreeSet<&str> = states.map(|state| &*state.uid).collect();
+        for unknown in dropped.iter().filter(|uid| !known.contains(&***uid)) {
+            let known: Vec<String> = known.iter().map(|uid| format!("`{uid}`")).collect();
+            log::warn!(
+                "nothing is saved of the operator `{unknown}`; saved are: {}",
+                if known.is_empty() { "none".into() } else { known.join(", ") }
+            );
+        }
+    }
+
     /// The same, with the state of some operators forgotten.
     fn without(mut self, dropped: &[String]) -> Self {
         if let Some(manifest) = &mut self.manifest {
@@ -105,7 +118,9 @@ impl Recovery {
         let generation = generation::claim(&store, job, workers)?;
         let (planned, cut) = plan_log::read(&store, Some(generation))?;
         generation::cut(&store, generation, &cut)?;
-        let past = past(&store, planned)?.without(&checkpoints.dropped);
+        let past = past(&store, planned)?;
+        past.warn_of_unknown(&checkpoints.dropped);
+        let past = past.without(&checkpoints.dropped);
         if let Some(last) = past.last() {
             let saved = past.as_of().map_or(0, |tick| tick.id);
             log::info!(

@@ -1,6 +1,7 @@
 //! What becomes of records: good ones, and those that can't be decoded.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
 use rustix::process::Signal;
@@ -108,11 +109,17 @@ fn an_oversize_line_is_a_dead_letter() {
 fn a_broker_that_is_not_there_is_waited_for_aloud() {
     let nobody = free_addresses(1).remove(0);
     let source = format!("run wordcount --source kafka://{nobody}/lines");
-    let mut waiting = tidegate(&source).start();
-    waiting.wait_for(&format!("waiting for Kafka at {nobody}"));
-    assert!(!waiting.has_ended());
-    waiting.signal(Signal::TERM);
-    assert_ne!(waiting.end().code, None, "it ends when it is told to");
+    let sink = format!("run wordcount --source generate: --sink kafka://{nobody}/counts");
+    for command in [&source, &sink] {
+        let mut waiting = tidegate(command).start();
+        waiting.wait_for(&format!("waiting for Kafka at {nobody}"));
+        assert!(!waiting.has_ended());
+        waiting.signal(Signal::TERM);
+        let asked = Instant::now();
+        let ended = waiting.end().failed(130, &["stopped before it began"]);
+        let took = ended.at.duration_since(asked);
+        assert!(took < Duration::from_secs(10), "it took {took:?}");
+    }
 
     let ended = tidegate(&format!("{source} --fail-fast")).run();
     ended.failed(2, &[&nobody, "is the broker running"]);

@@ -134,11 +134,6 @@ impl<S> Tap<S> {
         Tap { rows: open.then(Vec::new) }
     }
 
-    /// Whether anybody listens.
-    pub fn is_open(&self) -> bool {
-        self.rows.is_some()
-    }
-
     /// Records a row, which is made only if the tap is open.
     #[inline]
     pub fn record(&mut self, row: impl FnOnce() -> S) {

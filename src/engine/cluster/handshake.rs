@@ -249,7 +249,7 @@ pub(super) fn connect(
     let mut missing = processes - own - 1;
     while missing > 0 {
         if control.is_stopping() || control.has_failed() {
-            return Err(RunError::Interrupted { signal: 0 });
+            return Err(RunError::NotStarted);
         }
         let Some((process, wire)) = door.next(deadline) else {
             if Instant::now() < deadline {
@@ -280,7 +280,7 @@ fn call(
     let address = cluster.addresses[process].clone();
     loop {
         if control.is_stopping() || control.has_failed() {
-            return Err(RunError::Interrupted { signal: 0 });
+            return Err(RunError::NotStarted);
         }
         let broken = |source| ClusterError::Handshake { process, address: address.clone(), source };
         greeting.nonce = nonce().map_err(broken)?;

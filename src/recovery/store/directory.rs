@@ -22,7 +22,7 @@ static TEMPORARY: AtomicU64 = AtomicU64::new(0);
 impl Directory {
     /// Makes it this process's own, creating it if need be.
     pub(super) fn lock(root: &Path) -> Result<Self, RecoveryError> {
-        let failed = |source| RecoveryError::Store { path: root.to_owned(), source };
+        let failed = |source| RecoveryError::Directory { path: root.to_owned(), source };
         for part in ["gen", "plan", "state", "ckpt"] {
             fs::create_dir_all(root.join(part)).map_err(failed)?;
         }
@@ -38,9 +38,15 @@ impl Directory {
         Ok(Directory { root: root.to_owned(), _lock: Some(lock) })
     }
 
-    /// One that another process holds.
-    pub(super) fn share(root: &Path) -> Self {
-        Directory { root: root.to_owned(), _lock: None }
+    /// One that another process holds, or none yet.
+    pub(super) fn share(root: &Path) -> Result<Self, RecoveryError> {
+        match fs::metadata(root) {
+            Ok(found) if !found.is_dir() => Err(RecoveryError::Directory {
+                path: root.to_owned(),
+                source: io::ErrorKind::NotADirectory.into(),
+            }),
+            _ => Ok(Directory { root: root.to_owned(), _lock: None }),
+        }
     }
 }
 

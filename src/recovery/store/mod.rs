@@ -72,7 +72,7 @@ impl Store {
     pub(crate) fn share(root: &Path) -> Result<Self, RecoveryError> {
         match url(root) {
             Some(url) => Store::objects(root, url),
-            None => Ok(Store::of(root, Directory::share(root))),
+            None => Ok(Store::of(root, Directory::share(root)?)),
         }
     }
 
