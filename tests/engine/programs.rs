@@ -248,6 +248,8 @@ fn settings_that_contradict_themselves_are_refused() {
     let control = RateControl::new().max_rate_per_partition(10.0);
     let counted = config().trigger(Trigger::AvailableNow).rate_control(control);
     assert_eq!(refused(counted), ConfigError::RateTrigger);
+    let crowded = ConfigError::Workers { workers: 1025, most: 1024 };
+    assert_eq!(refused(config().workers(1025)), crowded);
     let short = Duration::from_micros(900);
     assert_eq!(refused(config().interval(short)), ConfigError::Interval(short));
 }

@@ -26,6 +26,7 @@ pub fn trials() -> Vec<Trial> {
         every_flipped_bit_is_found_by_verify,
         whether_a_job_can_be_started_is_said_without_starting_it,
         operators_that_are_gone_are_forgotten_if_asked,
+        checkpoints_where_a_file_is_are_refused_before_anything_starts,
         a_type_that_has_changed_is_told_by_its_fields,
         what_does_not_give_the_same_again_is_found_by_running_it_again,
         a_savepoint_is_a_checkpoint_of_its_own,
@@ -170,10 +171,23 @@ fn operators_that_are_gone_are_forgotten_if_asked() {
     let other = JOB.replace("wordcount", "windowed-wordcount --window 3s");
     let gone = ["state of operator `words`", "--drop-state words"];
     run(&format!("run {other}"), place.path()).failed(2, &gone);
-    run(&format!("run {other} --drop-state words"), place.path()).well();
+    let mistaken = format!("run {other} --drop-state words --drop-state word");
+    let ended = run(&mistaken, place.path()).well();
+    let told = "nothing is saved of the operator `word`; saved are: `words`";
+    assert!(ended.stderr.contains(told), "{}", ended.stderr);
     // Only what came since is in the window.
     let saved = run("checkpoint show state", place.path()).well().stdout;
     assert!(!saved.contains("  words "), "{saved}");
+}
+
+fn checkpoints_where_a_file_is_are_refused_before_anything_starts() {
+    let place = place(&lines());
+    for directory in ["lines", "lines/state"] {
+        let job = JOB.replace("--checkpoint state", &format!("--checkpoint {directory}"));
+        let refused = [&*format!("in `{directory}`"), "give a directory"];
+        run(&format!("run {job}"), place.path()).failed(2, &refused);
+    }
+    run("checkpoint ls lines", place.path()).failed(2, &["in `lines`", "give a directory"]);
 }
 
 mod before {
