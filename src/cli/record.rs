@@ -18,7 +18,7 @@ use super::counted::counted;
 use super::failure::{Failure, with_causes};
 use super::files::Files;
 use super::learning::Learning;
-use super::program::{ModelWorkload, Workload, nexmark_queries};
+use super::program::{ModelWorkload, Workload, nexmark_queries, workload};
 use super::progress::{ProgressLine, Terminal};
 use super::source::{self, Input, Made, SOURCES, SourceUrl};
 use super::stop;
@@ -40,6 +40,7 @@ Examples:
   tidegate replay lines.tgr --workers 4 --window 30s", nexmark_queries()))]
 pub struct RecordCommand {
     /// Whose input it is: this says how records are decoded (Nexmark's queries: see below)
+    #[arg(value_parser = workload())]
     workload: Workload,
 
     /// Where records come from (see below)

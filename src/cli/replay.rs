@@ -11,7 +11,7 @@ use tidegate::recording::{BatchRange, Recording, replay};
 use super::arguments::{StrategyArgument, from_one};
 use super::failure::Failure;
 use super::files::Files;
-use super::program::{Flags, Origin, Program, Workload};
+use super::program::{Flags, Origin, Program, Workload, workload};
 use super::progress::{ProgressLine, Terminal};
 use super::record::refused;
 use super::sink::{self, SINKS};
@@ -41,7 +41,7 @@ pub struct Replay {
     batches: BatchRange,
 
     /// What to compute [default: what it was recorded for]
-    #[arg(long)]
+    #[arg(long, value_parser = workload())]
     workload: Option<Workload>,
 
     /// Worker threads

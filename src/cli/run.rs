@@ -6,7 +6,7 @@ use tidegate::{Config, Context, start};
 use super::arguments::JobArguments;
 use super::failure::Failure;
 use super::files::Files;
-use super::program::{Flags, Origin, Program, Workload, nexmark_queries};
+use super::program::{Flags, Origin, Program, Workload, nexmark_queries, workload};
 use super::progress::Terminal;
 use super::sink::{self, SINKS};
 use super::source::{self, SOURCES, SourceUrl};
@@ -28,6 +28,7 @@ Examples:
   tidegate run nexmark-q5 --source 'generate:?records=1e6&rate=10000'", nexmark_queries()))]
 pub struct Run {
     /// What to compute (Nexmark's queries: see below)
+    #[arg(value_parser = workload())]
     workload: Workload,
 
     /// Where records come from (see below)

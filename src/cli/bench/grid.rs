@@ -10,7 +10,7 @@ use tidegate::report::bench_page;
 use super::warn_of_debug_builds;
 use crate::cli::failure::Failure;
 use crate::cli::output_file::OutputFile;
-use crate::cli::program::Workload;
+use crate::cli::program::{Workload, workload};
 use crate::cli::progress::Terminal;
 
 const RESULTS: &str = "Results";
@@ -19,7 +19,8 @@ const RESULTS: &str = "Results";
 #[command(next_help_heading = "Grid")]
 pub struct GridOptions {
     /// Workloads, as `tidegate run` knows them [default: wordcount, windowed-wordcount]
-    #[arg(long, value_delimiter = ',', value_name = "WORKLOAD", hide_possible_values = true)]
+    #[arg(long, value_parser = workload(), value_delimiter = ',', value_name = "WORKLOAD",
+          hide_possible_values = true)]
     workload: Vec<Workload>,
 
     /// Worker threads of each process [default: 1,2]

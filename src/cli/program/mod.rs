@@ -16,4 +16,4 @@ pub use build::{Origin, Program};
 pub use flags::Flags;
 pub use models::ModelWorkload;
 pub use nexmark::nexmark_queries;
-pub use workload::Workload;
+pub use workload::{Workload, workload};

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::sync::LazyLock;
 
-use clap::builder::{EnumValueParser, PossibleValue, TypedValueParser, ValueParserFactory};
+use clap::builder::{EnumValueParser, PossibleValue, TypedValueParser};
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, Command, ValueEnum};
 
@@ -64,12 +64,9 @@ impl ValueEnum for Workload {
 #[derive(Clone)]
 pub struct WorkloadParser(EnumValueParser<Workload>);
 
-impl ValueParserFactory for Workload {
-    type Parser = WorkloadParser;
-
-    fn value_parser() -> WorkloadParser {
-        WorkloadParser(EnumValueParser::new())
-    }
+/// For arguments that are workloads.
+pub fn workload() -> WorkloadParser {
+    WorkloadParser(EnumValueParser::new())
 }
 
 impl TypedValueParser for WorkloadParser {
