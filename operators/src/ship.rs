@@ -30,7 +30,7 @@ pub const KEY_GROUPS: u64 = 1024;
 
 /// The key group of a stable hash: ten bits from its middle.
 ///
-/// The low bits and the top seven are left to hash tables, bits 32 to 43 to the shards of an
+/// The low bits and the top seven are left to hash tables, bits 48 to 55 to the shards of an
 /// [`Index`](crate::index::Index).
 #[inline]
 pub fn key_group(hash: u64) -> u64 {

@@ -202,3 +202,35 @@ where
 
     fn restore(&mut self, _saved: Vec<()>) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use super::FoldByKey;
+    use crate::combine::{Tally, Whole};
+    use crate::keyed::RefoldRows;
+    use crate::local::Local;
+    use crate::{Chunks, Count};
+
+    /// What a worker of recompute sends: each of its keys once.
+    fn counted(worker: usize, rows: &[char]) -> Vec<Chunks<Tally<char, ()>>> {
+        let mut window = Local::new(RefoldRows::new(None, Whole, Count, worker));
+        window.close(vec![Chunks::loose(rows.to_vec())])
+    }
+
+    fn folded(tallies: Vec<Chunks<Tally<char, ()>>>) -> Vec<(char, i64)> {
+        let mut counts = Local::new(FoldByKey::<_, (), _>::new(Count));
+        let messages = counts.close(tallies);
+        let mut rows: Vec<_> = messages.into_iter().flat_map(Chunks::into_rows).collect();
+        rows.sort_unstable();
+        rows
+    }
+
+    #[test]
+    fn tallies_of_one_worker_pass_and_those_of_several_are_folded() {
+        assert_eq!(folded(counted(0, &['a', 'b', 'a'])), [('a', 2), ('b', 1)]);
+        for (one, other) in [(0, 1), (1, 2)] {
+            let both = [counted(one, &['a', 'b', 'a']), counted(other, &['a'])].concat();
+            assert_eq!(folded(both), [('a', 3), ('b', 1)], "workers {one} and {other}");
+        }
+    }
+}
